@@ -1,0 +1,44 @@
+/** A record to append. `key` is the tenant whose lane it belongs to; `frame` is a framed Avro record. */
+export interface NewRecord {
+  key: string;
+  frame: Uint8Array;
+}
+
+/** A record of the log. Positions grow; they are not dense within a key. */
+export interface LogRecord extends NewRecord {
+  position: number;
+}
+
+/** At most so many records and about so many bytes; the first record is returned whatever its size. */
+export interface ReadLimits {
+  records: number;
+  bytes: number;
+}
+
+/**
+ * One partition of an append-only log: a total order of records, which holds the lanes of one or several tenants.
+ *
+ * Guarantees, held by one contract suite over every backend:
+ * - order: records are read in the order in which they were appended, each batch whole and without strangers between;
+ * - durability: when `append` resolves, the batch survives a crash of the process and of the machine (the memory
+ *   backend: of nothing). When it rejects, the batch may or may not be there: the caller's numbering must tell;
+ * - one writer at a time; any number of readers, also in other processes, which see only whole batches;
+ * - nothing is retried inside. `read` resolves with an empty list at the end of the log; it never waits for more.
+ *   `read` before `first` rejects with LogTrimmedError: it never skips silently.
+ */
+export interface Log {
+  /** Appends a batch and resolves with the position of its first record. */
+  append(batch: readonly NewRecord[]): Promise<number>;
+  /** The records from position `from` on. */
+  read(from: number, limits: ReadLimits): Promise<readonly LogRecord[]>;
+  /** The oldest position that can be read, and the position that the next record will get; equal when empty. */
+  bounds(): Promise<{ first: number; next: number }>;
+  /** Lets records before `position` go, in whole segments: some of them may stay. */
+  trim(position: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The records asked for have been trimmed. A retry does not help. */
+export class LogTrimmedError extends Error {
+  readonly code = 'LOG_TRIMMED';
+}
