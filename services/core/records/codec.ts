@@ -36,7 +36,8 @@ const readers = new Map<number, Reader>(
 
 function decodeBody(type: avro.Type, frame: Buffer, resolver: avro.Resolver | undefined): unknown {
   const { value, offset } = type.decode(frame, headerBytes, resolver);
-  if (offset !== frame.length) throw new FrameError(`Cannot decode frame: ${frame.length} bytes, body ends at ${offset}`);
+  if (offset !== frame.length)
+    throw new FrameError(`Cannot decode frame: ${frame.length} bytes, body ends at ${offset}`);
   return value;
 }
 
@@ -54,7 +55,9 @@ export function encode<K extends RecordKind>(kind: K, value: RecordTypes[K]): Bu
 /** The schema id in a frame's header, without decoding the body. Throws FrameError. */
 export function schemaIdOf(frame: Uint8Array): number {
   if (frame.length < headerBytes || frame[0] !== 0) {
-    throw new FrameError(`Cannot decode frame: ${frame.length} bytes that do not start with a zero byte and a schema id`);
+    throw new FrameError(
+      `Cannot decode frame: ${frame.length} bytes that do not start with a zero byte and a schema id`,
+    );
   }
   return new DataView(frame.buffer, frame.byteOffset).getInt32(1);
 }
