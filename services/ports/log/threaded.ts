@@ -1,0 +1,84 @@
+import { Worker } from 'node:worker_threads';
+import type { Log, NewRecord } from './log.ts';
+import { openSqliteReader } from './sqlite-reader.ts';
+import type { SqliteLogOptions } from './sqlite-writer.ts';
+
+/** A request to the writer's thread. Keys and lengths describe the records that lie one behind the other in `buffer`. */
+export type WriterRequest =
+  | { call: number; name: 'append'; keys: string[]; lengths: number[]; buffer: ArrayBuffer }
+  | { call: number; name: 'trim'; position: number }
+  | { call: number; name: 'close' };
+
+export type WriterReply = { call: number; position: number } | { call: number; error: Error };
+
+type Body<T> = T extends unknown ? Omit<T, 'call'> : never;
+
+/**
+ * The log in SQLite files of a folder; commits on a thread of its own, so that a stalled disk does not stall the
+ * caller's event loop. A batch crosses as one transferred buffer: handing over every record would cost more than
+ * committing it.
+ */
+export function createThreadedSqliteLog(options: SqliteLogOptions): Log {
+  const reader = openSqliteReader(options.folder);
+  const thread = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: options });
+  const waiting = new Map<number, { resolve(position: number): void; reject(error: Error): void }>();
+  let calls = 0;
+  let dead: Error | undefined;
+
+  function settle(call: number): { resolve(position: number): void; reject(error: Error): void } | undefined {
+    const settled = waiting.get(call);
+    waiting.delete(call);
+    if (waiting.size === 0) thread.unref();
+    return settled;
+  }
+  function fail(error: Error): void {
+    dead = error;
+    for (const call of [...waiting.keys()]) settle(call)?.reject(error);
+  }
+  thread.on('message', (reply: WriterReply) => {
+    if ('error' in reply) settle(reply.call)?.reject(reply.error);
+    else settle(reply.call)?.resolve(reply.position);
+  });
+  thread.on('error', (error) => fail(new Error('Cannot write to the log: its thread has died', { cause: error })));
+  thread.on('exit', () => fail(dead ?? new Error('Cannot write to the log: it is closed')));
+  thread.unref();
+
+  function send(body: Body<WriterRequest>, transfer: ArrayBuffer[] = []): Promise<number> {
+    if (dead) return Promise.reject(dead);
+    const call = calls++;
+    return new Promise((resolve, reject) => {
+      waiting.set(call, { resolve, reject });
+      thread.ref();
+      thread.postMessage({ call, ...body }, transfer);
+    });
+  }
+
+  return {
+    append(batch) {
+      const { keys, lengths, buffer } = pack(batch);
+      return send({ name: 'append', keys, lengths, buffer }, [buffer]);
+    },
+    read: async (from, limits) => reader.read(from, limits),
+    bounds: async () => reader.bounds(),
+    async trim(position) {
+      await send({ name: 'trim', position });
+    },
+    async close() {
+      reader.close();
+      if (!dead) await send({ name: 'close' });
+      await thread.terminate();
+    },
+  };
+}
+
+function pack(batch: readonly NewRecord[]): { keys: string[]; lengths: number[]; buffer: ArrayBuffer } {
+  const lengths = batch.map((record) => record.frame.length);
+  const buffer = new ArrayBuffer(lengths.reduce((sum, length) => sum + length, 0));
+  const bytes = new Uint8Array(buffer);
+  let offset = 0;
+  for (const { frame } of batch) {
+    bytes.set(frame, offset);
+    offset += frame.length;
+  }
+  return { keys: batch.map((record) => record.key), lengths, buffer };
+}
