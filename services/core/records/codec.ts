@@ -16,40 +16,93 @@ export class FrameError extends Error {
   readonly code = 'FRAME_INVALID';
 }
 
+/** A version of a schema: `{ id: 1, kind: 'delivery', version: 1, schema: { type: 'record', ... } }`. */
+export interface SchemaVersion {
+  id: number;
+  kind: string;
+  version: number;
+  schema: object;
+}
+
 interface Reader {
-  kind: RecordKind;
-  decode(frame: Buffer): unknown;
+  kind: string;
+  type: avro.Type;
+  resolver: avro.Resolver | undefined;
+}
+
+/** Frames under any table of schema versions; the project's own table is behind `encode` and `decode`. */
+export interface Codec {
+  encode(kind: string, value: unknown): Buffer;
+  decode(frame: Uint8Array): { kind: string; value: unknown };
 }
 
 const headerBytes = 5;
-const newest = new Map<RecordKind, { id: number; type: avro.Type }>();
-for (const { id, kind, schema } of schemas) newest.set(kind, { id, type: avro.Type.forSchema(schema as avro.Schema) });
 
-const readers = new Map<number, Reader>(
-  schemas.map(({ id, kind, schema }) => {
-    const writer = avro.Type.forSchema(schema as avro.Schema);
-    const current = newest.get(kind)!;
-    const resolver = current.id === id ? undefined : current.type.createResolver(writer);
-    return [id, { kind, decode: (frame) => decodeBody(current.type, frame, resolver) }];
-  }),
-);
+/** Makes the codec of a table, which lists the versions of each kind in ascending order. */
+export function createCodec(table: readonly SchemaVersion[]): Codec {
+  const newest = new Map<string, { id: number; type: avro.Type }>();
+  for (const { id, kind, schema } of table) newest.set(kind, { id, type: avro.Type.forSchema(schema as avro.Schema) });
 
-function decodeBody(type: avro.Type, frame: Buffer, resolver: avro.Resolver | undefined): unknown {
-  const { value, offset } = type.decode(frame, headerBytes, resolver);
-  if (offset !== frame.length)
-    throw new FrameError(`Cannot decode frame: ${frame.length} bytes, body ends at ${offset}`);
-  return value;
+  const readers = new Map<number, Reader>(
+    table.map(({ id, kind, schema }) => {
+      const { id: newestId, type } = newest.get(kind)!;
+      const resolver = newestId === id ? undefined : type.createResolver(avro.Type.forSchema(schema as avro.Schema));
+      return [id, { kind, type, resolver }];
+    }),
+  );
+
+  return {
+    encode(kind, value) {
+      const { id, type } = newest.get(kind)!;
+      return frameOf(id, type.toBuffer(value));
+    },
+    decode(frame) {
+      const id = schemaIdOf(frame);
+      const reader = readers.get(id);
+      if (!reader) throw new FrameError(`Cannot decode frame: schema id ${id} is not in lock.json`);
+      return { kind: reader.kind, value: decodeBody(reader, frame) };
+    },
+  };
 }
 
-/** The framed bytes of a record, under the newest version of its schema. */
-export function encode<K extends RecordKind>(kind: K, value: RecordTypes[K]): Buffer {
-  const { id, type } = newest.get(kind)!;
-  const body = type.toBuffer(value);
+function frameOf(id: number, body: Buffer): Buffer {
   const frame = Buffer.allocUnsafe(headerBytes + body.length);
   frame.writeUInt8(0, 0);
   frame.writeInt32BE(id, 1);
   body.copy(frame, headerBytes);
   return frame;
+}
+
+function decodeBody({ kind, type, resolver }: Reader, frame: Uint8Array): unknown {
+  const buffer = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  let decoded: { value: unknown; offset: number };
+  try {
+    decoded = type.decode(buffer, headerBytes, resolver);
+  } catch (error) {
+    throw new FrameError(`Cannot decode frame as ${kind}: the body is damaged`, { cause: error });
+  }
+  if (decoded.offset !== frame.length) {
+    throw new FrameError(`Cannot decode frame as ${kind}: ${frame.length} bytes, body ends at ${decoded.offset}`);
+  }
+  return decoded.value;
+}
+
+const codec = createCodec(schemas);
+
+/**
+ * The framed bytes of a record, under the newest version of its schema. Throws on a value that the schema does not
+ * know: a programmer error. Longs must lie in [-2^52, 2^53 - 2]; avsc 5.7 writes lower ones wrong, without a word.
+ */
+export function encode<K extends RecordKind>(kind: K, value: RecordTypes[K]): Buffer {
+  return codec.encode(kind, value);
+}
+
+/**
+ * The record in a frame. Throws FrameError. Meant for frames that a log has kept whole: where the count of a list is
+ * damaged, avsc may try very long before it gives up.
+ */
+export function decode(frame: Uint8Array): DecodedRecord {
+  return codec.decode(frame) as DecodedRecord;
 }
 
 /** The schema id in a frame's header, without decoding the body. Throws FrameError. */
@@ -60,17 +113,4 @@ export function schemaIdOf(frame: Uint8Array): number {
     );
   }
   return new DataView(frame.buffer, frame.byteOffset).getInt32(1);
-}
-
-/** The record in a frame. Throws FrameError. */
-export function decode(frame: Uint8Array): DecodedRecord {
-  const reader = readers.get(schemaIdOf(frame));
-  if (!reader) throw new FrameError(`Cannot decode frame: schema id ${schemaIdOf(frame)} is not in lock.json`);
-  const buffer = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-  try {
-    return { kind: reader.kind, value: reader.decode(buffer) } as DecodedRecord;
-  } catch (error) {
-    if (error instanceof FrameError) throw error;
-    throw new FrameError(`Cannot decode frame as ${reader.kind}: the body is damaged`, { cause: error });
-  }
 }

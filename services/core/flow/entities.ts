@@ -1,0 +1,96 @@
+/**
+ * The latest snapshot of every account, user and server, and whether an event is news: a creation counts once, however
+ * often and in whatever order its deliveries come.
+ *
+ * A name can be used again after a deletion. Bodies that say when their entity was created tell one life from the next;
+ * account and user bodies do not, so for them a creation after a deletion begins a new life.
+ */
+
+import type { Fact } from '../providers/provider.ts';
+import type { Novelty } from '../records/generated.ts';
+import type { Occurrence, StepContext } from './context.ts';
+import { endOf, planExpiry } from './expiry.ts';
+import type { EntityState } from './state.ts';
+
+export interface Observation {
+  novelty: Novelty;
+  flags: string[];
+  /** True when this event is the creation of its entity, to be counted. */
+  creation: boolean;
+}
+
+type EntityTable = 'accounts' | 'users' | 'servers';
+const tables: Partial<Record<Fact['entity'], EntityTable>> = { account: 'accounts', user: 'users', server: 'servers' };
+
+/** Notes an account, user or server event in the state. `stale`: its own time was too far from received_at to count. */
+export function observeEntity(context: StepContext, occurrence: Occurrence, stale: boolean): Observation {
+  const { fact, delivery } = occurrence;
+  const table = tables[fact.entity];
+  if (table === undefined) return observed('known', false);
+  const { state, settings } = context;
+  const met = state[table].get(fact.account, fact.key);
+  const known = met && !beginsNewLife(fact, met) ? met : undefined;
+  const overtaken = !stale && delivery.received_at - (known?.firstReceivedAt ?? 0) <= settings.lateness_ms;
+  const observation = known ? judgeKnown(fact, known, overtaken) : judgeNew(fact, met);
+  const entity = renew(fact, known ?? newEntity(fact, delivery.received_at), observation, delivery.received_at);
+  state[table].set(fact.account, fact.key, entity);
+  if (entity.deleted) {
+    const expiry = { table, group: fact.account, key: fact.key, endsAt: 0 };
+    planExpiry(state, { ...expiry, endsAt: endOf(state, settings, expiry) });
+  }
+  return observation;
+}
+
+function observed(novelty: Novelty, creation: boolean, flag?: string): Observation {
+  return { novelty, creation, flags: flag === undefined ? [] : [flag] };
+}
+
+function beginsNewLife(fact: Fact, met: EntityState): boolean {
+  if (fact.createdAt !== undefined && met.createdAt !== null) return fact.createdAt > met.createdAt;
+  return fact.action === 'created' && met.deleted && met.created;
+}
+
+function judgeNew(fact: Fact, met: EntityState | undefined): Observation {
+  const flag = met && !met.deleted ? 'deletion_missing' : undefined;
+  return fact.action === 'created' ? observed('created', true, flag) : observed('seen', false, flag);
+}
+
+/** `overtaken`: a creation that comes after an update or deletion of the same life may still be counted. */
+function judgeKnown(fact: Fact, known: EntityState, overtaken: boolean): Observation {
+  if (fact.action === 'created') {
+    return known.created || !overtaken ? observed('known', false, 'repeat') : observed('created', true);
+  }
+  if (fact.action === 'updated' && known.deleted) return observed('known', false, 'after_deletion');
+  return observed('known', false, isOlderSnapshot(fact, known) ? 'older_snapshot' : undefined);
+}
+
+function isOlderSnapshot(fact: Fact, known: EntityState): boolean {
+  return fact.modifiedAt !== undefined && known.modifiedAt !== null && fact.modifiedAt < known.modifiedAt;
+}
+
+function newEntity(fact: Fact, receivedAt: number): EntityState {
+  return {
+    subject: fact.subject,
+    data: '',
+    modifiedAt: null,
+    createdAt: null,
+    created: false,
+    deleted: false,
+    firstReceivedAt: receivedAt,
+    lastReceivedAt: receivedAt,
+  };
+}
+
+function renew(fact: Fact, known: EntityState, observation: Observation, receivedAt: number): EntityState {
+  const entity: EntityState = {
+    ...known,
+    createdAt: known.createdAt ?? fact.createdAt ?? null,
+    created: known.created || observation.creation,
+    deleted: known.deleted || fact.action === 'deleted',
+    lastReceivedAt: receivedAt,
+  };
+  // A deletion says nothing but the name; the snapshot before it is worth more.
+  const tellsNews = fact.action !== 'deleted' && !known.deleted && !isOlderSnapshot(fact, known);
+  if (!tellsNews && known.data !== '') return entity;
+  return { ...entity, subject: fact.subject, data: fact.data, modifiedAt: fact.modifiedAt ?? known.modifiedAt };
+}

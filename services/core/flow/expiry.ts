@@ -1,0 +1,57 @@
+/** Idle entries end by ticks. What they had emitted stays. */
+import { dayMs, hourMs, minuteMs } from './durations.ts';
+import type { Expiry, FlowState, Settings } from './state.ts';
+
+/** How long a deleted account, user or server is remembered, so that a replay of its life is recognised. */
+const tombstoneMs = 7 * dayMs;
+
+/** Plans the end of an entry. When the time has come the entry itself says whether it is over. */
+export function planExpiry(state: FlowState, expiry: Expiry): void {
+  state.expiries.set(hourOf(expiry.endsAt), `${expiry.table}|${expiry.group}|${expiry.key}`, expiry);
+}
+
+/** Ends what is due at the watermark. */
+export function expire(state: FlowState, settings: Settings, watermark: number): void {
+  const hour = hourOf(watermark);
+  for (const due of state.expiries.sortedGroups()) {
+    if (due >= hour) return;
+    for (const [key, expiry] of state.expiries.sortedEntries(due)) {
+      state.expiries.delete(due, key);
+      const endsAt = endOf(state, settings, expiry);
+      if (endsAt > watermark) {
+        if (endsAt !== Number.POSITIVE_INFINITY) planExpiry(state, { ...expiry, endsAt });
+      } else {
+        state[expiry.table].delete(expiry.group, expiry.key);
+      }
+    }
+  }
+}
+
+/** When an entry is over: it may have been renewed since its end was planned. Infinity: not at all. */
+export function endOf(state: FlowState, settings: Settings, { table, group, key, endsAt }: Expiry): number {
+  const window = settings.rules['account-created-then-servers'].within_ms;
+  switch (table) {
+    case 'accounts':
+    case 'users':
+    case 'servers': {
+      const entity = state[table].get(group, key);
+      return entity?.deleted ? entity.lastReceivedAt + tombstoneMs : Number.POSITIVE_INFINITY;
+    }
+    case 'creations': {
+      const times = (state.creations.get(group, key) ?? []).map((creation) => creation.time);
+      return Math.max(0, ...times) + window + settings.lateness_ms;
+    }
+    case 'panes':
+      return Number(key) * minuteMs + hourMs + settings.lateness_ms;
+    case 'bursts': {
+      const burst = state.bursts.get(group, key);
+      return (burst?.startedAt ?? 0) + window + settings.lateness_ms;
+    }
+    case 'requests':
+      return endsAt;
+  }
+}
+
+function hourOf(time: number): string {
+  return String(Math.floor(time / hourMs)).padStart(9, '0');
+}

@@ -1,0 +1,20 @@
+import { createHash } from 'node:crypto';
+
+/** Epoch milliseconds as 12 lower-case hex digits: ids sort by time until the year 10889. */
+export function hexTime(timeMs: number): string {
+  return timeMs.toString(16).padStart(12, '0');
+}
+
+/**
+ * Id of an output: when the first delivery behind it was received, then a hash of what it is and of that delivery. It is
+ * fixed at first emission, and the same whoever works the lane.
+ */
+export function outputId(receivedAt: number, ...parts: readonly string[]): string {
+  const digest = createHash('sha256').update(parts.join('\n')).digest('hex');
+  return `${hexTime(receivedAt)}-${digest.slice(0, 20)}`;
+}
+
+/** Rows of one id: the highest version wins. The epoch comes first, so that a new function's rows replace an old one's. */
+export function versionOf(epoch: number, revision: number): number {
+  return epoch * 2 ** 32 + revision;
+}

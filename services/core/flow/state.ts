@@ -1,0 +1,189 @@
+/**
+ * All that a lane's flow knows. Every value here is JSON, bounded by expiry, and part of the snapshot.
+ *
+ * Groups and keys: entities by account and by their recognised spelling (`key` of a Fact); panes by account and minute.
+ */
+import { createTables, type Table, type Tables } from './tables.ts';
+
+/** The lane as a whole. */
+export interface Meta {
+  /** Position of the last record worked on; -1 before the first. */
+  position: number;
+  /** Id of that record. */
+  recordId: string;
+  epoch: number;
+  /** Highest received_at so far, epoch milliseconds. */
+  now: number;
+  /** Never goes back, epoch milliseconds. */
+  watermark: number;
+  /** Minute up to which rolling values have been carried on. */
+  rolledMinute: number;
+}
+
+export interface Settings {
+  id: string;
+  roots: string[];
+  endpoints: { name: string; provider: string; event: string; account: string; recursive: boolean }[];
+  rules: { 'account-created-then-servers': { servers: number; within_ms: number } };
+  /** How far a body's own time may be from received_at to count. */
+  time: { past_ms: number; future_ms: number };
+  /** How far the watermark stays behind the slowest producer. */
+  slack_ms: number;
+  /** How late a record may be and still amend what was said. */
+  lateness_ms: number;
+}
+
+/** One boot of one edge. */
+export interface Producer {
+  edge: string;
+  lastSeq: number;
+  /** Highest seq that was seen, also beyond a gap. */
+  seenSeq: number;
+  /** Time that the producer has reached, epoch milliseconds. */
+  progress: number;
+  live: boolean;
+  /** Closed by its successor: it holds the watermark no longer. */
+  closed: boolean;
+}
+
+/** The latest snapshot of an account, user or server. */
+export interface EntityState {
+  subject: string;
+  /** Body of the newest snapshot. */
+  data: string;
+  /** When the provider last changed it, epoch milliseconds; null where bodies do not say. */
+  modifiedAt: number | null;
+  /** When the entity was created by its own word, epoch milliseconds; null where no body said so. */
+  createdAt: number | null;
+  /** Its creation was counted. */
+  created: boolean;
+  deleted: boolean;
+  firstReceivedAt: number;
+  lastReceivedAt: number;
+}
+
+/** One creation of a server that counts. */
+export interface Creation {
+  /** Epoch milliseconds. */
+  time: number;
+  event: string;
+  receivedAt: number;
+  position: number;
+}
+
+export interface PaneState {
+  /** Distinct servers created in the minute. */
+  servers: string[];
+  revision: number;
+  /** What was emitted last; null before the first emission. */
+  emitted: { value: number; rolling: number } | null;
+}
+
+export interface EpisodeState {
+  id: string;
+  firstReceivedAt: number;
+  revision: number;
+  server: string;
+  metric: string;
+  openedAt: number;
+  closedAt: number | null;
+  endedBy: '' | 'alert' | 'next_opening';
+  policyDuration: string;
+  events: string[];
+  flags: string[];
+}
+
+/** A new account and the servers created in it while the window of the rule is open. */
+export interface Burst {
+  accountEvent: string;
+  /** received_at of the first delivery behind it. */
+  firstReceivedAt: number;
+  /** When the account was created, epoch milliseconds. */
+  startedAt: number;
+  /** Distinct servers in the order in which they counted, and their events; the first thousand. */
+  servers: string[];
+  events: string[];
+  count: number;
+  detection: {
+    id: string;
+    firedAt: number;
+    firstReceivedAt: number;
+    threshold: number;
+    windowMs: number;
+    revision: number;
+  } | null;
+}
+
+export interface FlowState {
+  tables: Tables;
+  meta: Table<Meta>;
+  settings: Table<Settings>;
+  producers: Table<Producer>;
+  /** Idempotency ids of controls. */
+  requests: Table<number>;
+  accounts: Table<EntityState>;
+  users: Table<EntityState>;
+  servers: Table<EntityState>;
+  /** Account → server → its creations, oldest first to arrive. */
+  creations: Table<Creation[]>;
+  /** Account → minute. */
+  panes: Table<PaneState>;
+  /** Account → minutes whose row must be made anew at the next tick. */
+  dirtyPanes: Table<true>;
+  /** Accounts whose rolling value is above zero → minute of their last creation. */
+  rolling: Table<number>;
+  episodes: Table<EpisodeState>;
+  bursts: Table<Burst>;
+  /** Hour in which they end → what ends. */
+  expiries: Table<Expiry>;
+  /** Counts by what they count; only the exported ledgers read them. */
+  counts: Table<number>;
+}
+
+/** An entry of a table that ends when its time has come, unless it was renewed. */
+export interface Expiry {
+  table: 'requests' | 'accounts' | 'users' | 'servers' | 'creations' | 'panes' | 'bursts';
+  group: string;
+  key: string;
+  endsAt: number;
+}
+
+export function createState(): FlowState {
+  const tables = createTables();
+  return {
+    tables,
+    meta: tables.table('meta'),
+    settings: tables.table('settings'),
+    producers: tables.table('producers'),
+    requests: tables.table('requests'),
+    accounts: tables.table('accounts'),
+    users: tables.table('users'),
+    servers: tables.table('servers'),
+    creations: tables.table('creations'),
+    panes: tables.table('panes'),
+    dirtyPanes: tables.table('dirtyPanes'),
+    rolling: tables.table('rolling'),
+    episodes: tables.table('episodes'),
+    bursts: tables.table('bursts'),
+    expiries: tables.table('expiries'),
+    counts: tables.table('counts'),
+  };
+}
+
+/** A state from a snapshot's chunks. */
+export function restoreState(chunks: Iterable<Uint8Array>): FlowState {
+  const state = createState();
+  state.tables.restore(chunks);
+  return state;
+}
+
+const start: Meta = { position: -1, recordId: '', epoch: 1, now: 0, watermark: 0, rolledMinute: -1 };
+
+export function metaOf(state: FlowState): Meta {
+  return state.meta.get('', '') ?? start;
+}
+
+/** Counts up; `group` is what is counted, `key` its labels joined by '|'. */
+export function count(state: FlowState, group: string, key: string, by = 1): void {
+  state.counts.set(group, key, (state.counts.get(group, key) ?? 0) + by);
+}

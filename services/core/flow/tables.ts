@@ -1,0 +1,181 @@
+/**
+ * The flow's memory: tables of plain values by group and key, with the three things that its rules need.
+ *
+ * 1. A record on which the flow throws leaves no trace: `rollback` undoes what was set since `begin`.
+ * 2. A snapshot is of one moment, yet is written bit by bit between steps: what a later step overwrites is kept aside
+ *    until the snapshot has passed it (copy on write).
+ * 3. Nothing may depend on the order of entries, for a restored table has another one: `sortedEntries` sorts.
+ *
+ * Values are JSON and are replaced, never changed in place.
+ */
+
+/** A value of a table: it must come back from JSON as it was. */
+export type Group<V> = ReadonlyMap<string, V>;
+
+export interface Table<V> {
+  get(group: string, key: string): V | undefined;
+  set(group: string, key: string, value: V): void;
+  delete(group: string, key: string): void;
+  /** All entries of a group, in no order that may be relied on. */
+  group(group: string): Group<V>;
+  sortedGroups(): string[];
+  sortedEntries(group: string): [string, V][];
+  readonly size: number;
+}
+
+export interface Tables {
+  /** Declares a table. Each name once, before anything is restored. */
+  table<V>(name: string): Table<V>;
+  begin(): void;
+  rollback(): void;
+  /** Encoded entries of all tables as they are now, however long the caller takes. One snapshot at a time. */
+  snapshot(): Generator<Uint8Array, void, void>;
+  /** Loads a snapshot's chunks into empty tables. */
+  restore(chunks: Iterable<Uint8Array>): void;
+}
+
+const absent = Symbol('absent');
+type Slot = unknown | typeof absent;
+const entriesPerChunk = 500;
+const emptyGroup: ReadonlyMap<string, unknown> = new Map();
+
+interface Store {
+  name: string;
+  groups: Map<string, Map<string, unknown>>;
+  size: number;
+  /** While a snapshot is under way: what entries of groups that it has not passed were at its beginning. */
+  frozen: Map<string, Map<string, Slot>> | undefined;
+  passed: Set<string>;
+}
+
+interface Undo {
+  store: Store;
+  group: string;
+  key: string;
+  before: Slot;
+}
+
+export function createTables(): Tables {
+  const stores = new Map<string, Store>();
+  let undo: Undo[] = [];
+
+  function write(store: Store, group: string, key: string, value: Slot): void {
+    let entries = store.groups.get(group);
+    const before = entries?.has(key) ? entries.get(key) : absent;
+    freeze(store, group, key, before);
+    if (value === absent) {
+      if (before === absent) return;
+      entries!.delete(key);
+      store.size--;
+      if (entries!.size === 0) store.groups.delete(group);
+      return;
+    }
+    if (!entries) {
+      entries = new Map();
+      store.groups.set(group, entries);
+    }
+    entries.set(key, value);
+    if (before === absent) store.size++;
+  }
+
+  function record(store: Store, group: string, key: string): void {
+    const entries = store.groups.get(group);
+    undo.push({ store, group, key, before: entries?.has(key) ? entries.get(key) : absent });
+  }
+
+  return {
+    table<V>(name: string): Table<V> {
+      if (stores.has(name)) throw new Error(`Cannot declare table ${name}: it is declared already`);
+      const store: Store = { name, groups: new Map(), size: 0, frozen: undefined, passed: new Set() };
+      stores.set(name, store);
+      return {
+        get: (group, key) => store.groups.get(group)?.get(key) as V | undefined,
+        set(group, key, value) {
+          record(store, group, key);
+          write(store, group, key, value);
+        },
+        delete(group, key) {
+          record(store, group, key);
+          write(store, group, key, absent);
+        },
+        group: (group) => (store.groups.get(group) ?? emptyGroup) as Group<V>,
+        sortedGroups: () => [...store.groups.keys()].sort(),
+        sortedEntries: (group) => sortByKey([...((store.groups.get(group) ?? emptyGroup) as Group<V>)]),
+        get size() {
+          return store.size;
+        },
+      };
+    },
+    begin() {
+      undo = [];
+    },
+    rollback() {
+      for (const { store, group, key, before } of undo.reverse()) write(store, group, key, before);
+      undo = [];
+    },
+    snapshot() {
+      for (const store of stores.values()) {
+        store.frozen = new Map();
+        store.passed = new Set();
+      }
+      return encodeStores([...stores.values()]);
+    },
+    restore(chunks) {
+      for (const chunk of chunks) {
+        for (const line of Buffer.from(chunk).toString('utf8').split('\n')) {
+          if (line === '') continue;
+          const [name, group, key, value] = JSON.parse(line) as [string, string, string, unknown];
+          const store = stores.get(name);
+          if (!store)
+            throw new Error(`Cannot restore: the snapshot has a table ${name} that this version does not know`);
+          write(store, group, key, value);
+        }
+      }
+    },
+  };
+}
+
+function freeze(store: Store, group: string, key: string, before: Slot): void {
+  if (!store.frozen || store.passed.has(group)) return;
+  let entries = store.frozen.get(group);
+  if (!entries) {
+    entries = new Map();
+    store.frozen.set(group, entries);
+  }
+  if (!entries.has(key)) entries.set(key, before);
+}
+
+function* encodeStores(stores: Store[]): Generator<Uint8Array, void, void> {
+  try {
+    for (const store of stores) yield* encodeStore(store);
+  } finally {
+    for (const store of stores) store.frozen = undefined;
+  }
+}
+
+/** The store as it was when its `frozen` was made. */
+function* encodeStore(store: Store): Generator<Uint8Array, void, void> {
+  const frozen = store.frozen!;
+  let lines: string[] = [];
+  const groups = new Set([...store.groups.keys(), ...frozen.keys()]);
+  for (const group of groups) yield* encodeGroup(group);
+  if (lines.length > 0) yield Buffer.from(`${lines.join('\n')}\n`);
+
+  function* encodeGroup(group: string): Generator<Uint8Array, void, void> {
+    const keys = new Set([...(store.groups.get(group)?.keys() ?? []), ...(frozen.get(group)?.keys() ?? [])]);
+    for (const key of keys) {
+      const before = frozen.get(group)?.has(key) ? frozen.get(group)!.get(key) : store.groups.get(group)?.get(key);
+      if (before === absent || before === undefined) continue;
+      lines.push(JSON.stringify([store.name, group, key, before]));
+      if (lines.length < entriesPerChunk) continue;
+      yield Buffer.from(`${lines.join('\n')}\n`);
+      lines = [];
+    }
+    store.passed.add(group);
+    frozen.delete(group);
+  }
+}
+
+function sortByKey<V>(entries: [string, V][]): [string, V][] {
+  return entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+}

@@ -1,0 +1,171 @@
+/**
+ * CenturyLink Cloud's four bodies: Account, User, Server, Alert (Webhooks FAQ, 13 October 2014).
+ *
+ * The event's name is not in the body: it is the endpoint's. Account aliases come in either case and are upper case
+ * here. Deletions of servers carry only `accountAlias` and `name`.
+ */
+import type { Delivery } from '../../records/generated.ts';
+import { type JsonObject, objectOf, objectsOf, parseJsonObject, textOf } from '../json.ts';
+import type { Action, AlertTrigger, Decoded, Fact } from '../provider.ts';
+
+const actions = new Map<string, Action>([
+  ['Created', 'created'],
+  ['Updated', 'updated'],
+  ['Deleted', 'deleted'],
+  ['Notification', 'notified'],
+]);
+
+export function decodeCenturylink(delivery: Delivery): Decoded {
+  const [entity = '', verb = ''] = delivery.event_name.split('.');
+  const action = actions.get(verb);
+  const decodeBody = bodies.get(entity);
+  if (!action || !decodeBody || (action === 'notified') !== (entity === 'Alert')) {
+    const detail = `the endpoint says ${delivery.event_name || 'no event'}, which CenturyLink Cloud does not send`;
+    return { ok: false, reason: 'unknown event', detail };
+  }
+  const parsed = parseJsonObject(delivery.body);
+  if (!parsed.ok) return parsed;
+  return decodeBody(parsed.object, action, parsed.text);
+}
+
+type DecodeBody = (body: JsonObject, action: Action, data: string) => Decoded;
+
+const bodies = new Map<string, DecodeBody>([
+  ['Account', decodeAccount],
+  ['User', decodeUser],
+  ['Server', decodeServer],
+  ['Alert', decodeAlert],
+]);
+
+function decodeAccount(body: JsonObject, action: Action, data: string): Decoded {
+  const alias = textOf(body, 'accountAlias') ?? hrefSegment(body, 'self', 'accounts');
+  if (alias === undefined) return accountMissing('accountAlias');
+  const parent = textOf(body, 'parentAlias') ?? hrefSegment(body, 'parentAccount', 'accounts');
+  return fact({
+    entity: 'account',
+    action,
+    alias,
+    subject: alias,
+    data,
+    location: textOf(body, 'primaryDataCenter') ?? '',
+    parentAccount: parent === undefined ? '' : accountName(parent),
+  });
+}
+
+function decodeUser(body: JsonObject, action: Action, data: string): Decoded {
+  const alias = textOf(body, 'accountAlias') ?? pathSegment(textOf(body, 'accountUri'), 'accounts');
+  if (alias === undefined) return accountMissing('accountAlias or accountUri');
+  const subject = textOf(body, 'userName') ?? pathSegment(textOf(body, 'uri'), 'users');
+  if (subject === undefined) return subjectMissing('userName');
+  return fact({ entity: 'user', action, alias, subject, key: subject.toLowerCase(), data });
+}
+
+/** A Server body names its account in links only; the `id` of a link is not to be trusted (the FAQ's sample is wrong). */
+function decodeServer(body: JsonObject, action: Action, data: string): Decoded {
+  const alias =
+    hrefSegment(body, 'account', 'accounts') ?? hrefSegment(body, 'self', 'servers') ?? textOf(body, 'accountAlias');
+  if (alias === undefined) return accountMissing("the href of a link with rel 'account' or 'self', or accountAlias");
+  const subject = textOf(body, 'name') ?? textOf(body, 'id')?.toUpperCase();
+  if (subject === undefined) return subjectMissing('name');
+  const changeInfo = objectOf(body, 'changeInfo') ?? {};
+  const createdAt = timeOf(changeInfo, 'createdDate');
+  const modifiedAt = timeOf(changeInfo, 'modifiedDate');
+  return fact({
+    entity: 'server',
+    action,
+    alias,
+    subject,
+    data,
+    location: textOf(body, 'locationId') ?? '',
+    time: action === 'created' ? createdAt : modifiedAt,
+    createdAt,
+    modifiedAt,
+  });
+}
+
+function decodeAlert(body: JsonObject, action: Action, data: string): Decoded {
+  const alias = textOf(body, 'accountAlias');
+  if (alias === undefined) return accountMissing('accountAlias');
+  const subject = textOf(body, 'serverName');
+  if (subject === undefined) return subjectMissing('serverName');
+  const triggers = objectsOf(body, 'triggers').map(decodeTrigger);
+  const times = triggers.map((trigger) => trigger.endedAt ?? trigger.startedAt).filter((time) => time !== undefined);
+  return fact({
+    entity: 'alert',
+    action,
+    alias,
+    subject,
+    data,
+    time: times.length === 0 ? undefined : Math.max(...times),
+    triggers,
+  });
+}
+
+function decodeTrigger(trigger: JsonObject): AlertTrigger {
+  return {
+    metric: textOf(trigger, 'metric') ?? 'unknown',
+    state: textOf(trigger, 'state') ?? '',
+    startedAt: timeOf(trigger, 'stateStartTime'),
+    endedAt: timeOf(trigger, 'stateEndTime'),
+    policyDuration: textOf(trigger, 'duration') ?? '',
+  };
+}
+
+type FactParts = Pick<Fact, 'entity' | 'action' | 'subject' | 'data'> & { alias: string } & Partial<Fact>;
+
+function fact({ alias, ...parts }: FactParts): Decoded {
+  return {
+    ok: true,
+    fact: {
+      account: accountName(alias),
+      parentAccount: '',
+      key: parts.subject.toUpperCase(),
+      location: '',
+      time: undefined,
+      createdAt: undefined,
+      modifiedAt: undefined,
+      triggers: [],
+      ...parts,
+    },
+  };
+}
+
+function accountName(alias: string): string {
+  return `centurylink:${alias.toUpperCase()}`;
+}
+
+function accountMissing(where: string): Decoded {
+  return { ok: false, reason: 'account missing', detail: `the body names no account: looked for ${where}` };
+}
+
+function subjectMissing(where: string): Decoded {
+  return {
+    ok: false,
+    reason: 'subject missing',
+    detail: `the body does not say what it is about: looked for ${where}`,
+  };
+}
+
+/** The path segment behind `collection` in the href of the first link with that rel. */
+function hrefSegment(body: JsonObject, rel: string, collection: string): string | undefined {
+  const link = objectsOf(body, 'links').find((candidate) => candidate.rel === rel);
+  return link && pathSegment(textOf(link, 'href'), collection);
+}
+
+/** `/v2/servers/ALTD/web01`, `servers` → `ALTD`. Undefined unless it looks like an alias or a user name. */
+function pathSegment(path: string | undefined, collection: string): string | undefined {
+  const segments = path?.split('/') ?? [];
+  const segment = segments[segments.indexOf(collection) + 1];
+  return segments.includes(collection) && segment !== undefined && /^[\w.@+-]{1,128}$/.test(segment)
+    ? segment
+    : undefined;
+}
+
+/** Only instants that name their zone: another one would depend on where the flow runs. */
+const instant = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+
+function timeOf(object: JsonObject, name: string): number | undefined {
+  const text = textOf(object, name);
+  const time = text !== undefined && instant.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
+}

@@ -1,0 +1,82 @@
+/** JSON as providers send it: bounded in depth, with integers that a double cannot hold kept as text. */
+import { isUtf8 } from 'node:buffer';
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+export type JsonObject = { [key: string]: JsonValue };
+
+export const jsonDepthMax = 32;
+
+export type ParsedJson =
+  | { ok: true; text: string; object: JsonObject }
+  | { ok: false; reason: 'not UTF-8' | 'not JSON' | 'not an object' | 'too deep'; detail: string };
+
+/** Sixteen digits in a row: only then can an integer be beyond 2^53. */
+const longDigits = /\d{16}/;
+
+/** Parses a body that must be one JSON object. `__proto__` becomes a property like any other. */
+export function parseJsonObject(body: Uint8Array): ParsedJson {
+  if (!isUtf8(body)) return { ok: false, reason: 'not UTF-8', detail: 'the body is not valid UTF-8' };
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    .toString('utf8')
+    .replace(/^\uFEFF/, '');
+  let value: JsonValue;
+  try {
+    value = longDigits.test(text) ? JSON.parse(text, keepLongIntegers) : JSON.parse(text);
+  } catch (error) {
+    return { ok: false, reason: 'not JSON', detail: describeSyntaxError(error as SyntaxError) };
+  }
+  if (!isObject(value)) return { ok: false, reason: 'not an object', detail: `the body is ${describeType(value)}` };
+  if (isDeeper(value, jsonDepthMax)) {
+    return { ok: false, reason: 'too deep', detail: `the body is nested deeper than ${jsonDepthMax} levels` };
+  }
+  return { ok: true, text, object: value };
+}
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A text property; an identifier that was sent as a number is given as it was written. Undefined for all else. */
+export function textOf(object: JsonObject, name: string): string | undefined {
+  const value = Object.hasOwn(object, name) ? object[name] : undefined;
+  if (typeof value === 'string') return value.trim() === '' ? undefined : value;
+  return typeof value === 'number' ? String(value) : undefined;
+}
+
+/** An object property, or undefined. */
+export function objectOf(object: JsonObject, name: string): JsonObject | undefined {
+  const value = Object.hasOwn(object, name) ? object[name] : undefined;
+  return isObject(value) ? value : undefined;
+}
+
+/** The objects in an array property; empty where it is absent or no array. */
+export function objectsOf(object: JsonObject, name: string): JsonObject[] {
+  const value = Object.hasOwn(object, name) ? object[name] : undefined;
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
+
+function keepLongIntegers(_key: string, value: JsonValue, context?: { source?: string }): JsonValue {
+  const source = context?.source;
+  if (typeof value !== 'number' || source === undefined) return value;
+  return /^-?\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value;
+}
+
+function isDeeper(value: JsonValue, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  if (Array.isArray(value)) return value.some((element) => isDeeper(element, levels - 1));
+  for (const key in value) if (isDeeper(value[key] as JsonValue, levels - 1)) return true;
+  return false;
+}
+
+function describeType(value: JsonValue): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+}
+
+/** The parser's words without the excerpt of the body that they quote. */
+function describeSyntaxError(error: SyntaxError): string {
+  const position = /position (\d+)/.exec(error.message)?.[1];
+  if (position !== undefined) return `not valid JSON at character ${position}`;
+  return error.message.startsWith('Unexpected end') ? 'the body ends too early' : 'not valid JSON';
+}
