@@ -1,0 +1,50 @@
+/** The ten events of CenturyLink Cloud. */
+export const eventNames = [
+  'Account.Created',
+  'Account.Deleted',
+  'Account.Updated',
+  'Alert.Notification',
+  'Server.Created',
+  'Server.Deleted',
+  'Server.Updated',
+  'User.Created',
+  'User.Deleted',
+  'User.Updated',
+] as const;
+
+export type EventName = (typeof eventNames)[number];
+
+/** What a delivery is known to be. Only the simulator knows it: it never leaves in a body. */
+export type Label =
+  /** A new account, then many servers: must be detected. */
+  | 'fraud'
+  /** A new account with too few servers. */
+  | 'near-miss:few-servers'
+  /** Many new servers in an account that is not new. */
+  | 'near-miss:old-account'
+  /** A new account with one server that changes many times. */
+  | 'near-miss:one-server'
+  /** A new account and one server whose creation is told many times, byte for byte the same. */
+  | 'near-miss:repeats'
+  /** A user's body once more, unchanged. */
+  | 'password-change'
+  | 'alert-opened'
+  | 'alert-closed'
+  /** An opening whose closing never comes. */
+  | 'alert-never-closed';
+
+/** One delivery that the provider makes. */
+export interface Item {
+  /** Milliseconds after the start. */
+  atMs: number;
+  event: EventName;
+  /** Alias of the account, upper case. */
+  account: string;
+  /** Server name, user name or account alias. */
+  subject: string;
+  body: Buffer;
+  label?: Label;
+}
+
+/** An item without its time: that is given when it is sent. */
+export type Happening = Omit<Item, 'atMs'>;
