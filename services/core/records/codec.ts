@@ -36,7 +36,8 @@ export interface Codec {
   decode(frame: Uint8Array): { kind: string; value: unknown };
 }
 
-const headerBytes = 5;
+/** Bytes of a frame before its Avro body. */
+export const headerBytes = 5;
 
 /** Makes the codec of a table, which lists the versions of each kind in ascending order. */
 export function createCodec(table: readonly SchemaVersion[]): Codec {
@@ -113,4 +114,13 @@ export function schemaIdOf(frame: Uint8Array): number {
     );
   }
   return new DataView(frame.buffer, frame.byteOffset).getInt32(1);
+}
+
+const kinds = new Map(schemas.map(({ id, kind }) => [id, kind]));
+
+/** The kind of record that a schema id stands for. Throws FrameError. */
+export function kindOf(schemaId: number): RecordKind {
+  const kind = kinds.get(schemaId);
+  if (!kind) throw new FrameError(`Cannot read frame: schema id ${schemaId} is not in lock.json`);
+  return kind;
 }

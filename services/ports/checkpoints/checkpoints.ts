@@ -22,6 +22,8 @@ export interface Checkpoints {
   save(lane: string, head: Omit<Checkpoint, 'chunks'>, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** The newest valid checkpoint of a lane, or undefined. */
   newest(lane: string): Promise<Checkpoint | undefined>;
+  /** The lanes that have a checkpoint, sorted. */
+  lanes(): Promise<readonly string[]>;
   /** Positions of a lane's checkpoints, oldest first, valid or not. */
   list(lane: string): Promise<readonly number[]>;
   /** Removes what is not needed to rebuild a lane whose log starts at `position`. */

@@ -43,6 +43,11 @@ export function createFileCheckpoints(folder: string): Checkpoints {
       }
       return undefined;
     },
+    async lanes() {
+      const names = (await readdir(folder).catch(emptyWhereAbsent)).map(decodeURIComponent).sort();
+      const counts = await Promise.all(names.map(async (lane) => (await list(lane)).length));
+      return names.filter((_, index) => counts[index] !== 0);
+    },
     list,
     async prune(lane, position) {
       const positions = await list(lane);

@@ -16,6 +16,7 @@ export function createMemoryCheckpoints(): Checkpoints {
       const position = positionsOf(lane).at(-1);
       return position === undefined ? undefined : lanes.get(lane)?.get(position);
     },
+    lanes: async () => [...lanes.keys()].sort(),
     list: async (lane) => positionsOf(lane),
     async prune(lane, position) {
       const positions = positionsOf(lane);

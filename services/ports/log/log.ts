@@ -9,7 +9,10 @@ export interface LogRecord extends NewRecord {
   position: number;
 }
 
-/** At most so many records and about so many bytes; the first record is returned whatever its size. */
+/**
+ * At most so many records and bytes; the first record is returned whatever its size. Fewer may come back than there
+ * are, but never none before the end.
+ */
 export interface ReadLimits {
   records: number;
   bytes: number;

@@ -7,6 +7,8 @@ import { findSegment, listSegments, type Segment } from './segments.ts';
 export interface SqliteReader {
   read(from: number, limits: ReadLimits): LogRecord[];
   bounds(): { first: number; next: number };
+  /** Looks at the folder again before the next read: called where the log has been trimmed. */
+  refresh(): void;
   close(): void;
 }
 
@@ -62,11 +64,9 @@ export function openSqliteReader(folder: string): SqliteReader {
         // Nothing there: at the end of the log, or the writer has begun a new segment since the folder was listed. The
         // old one is read once more then, for its last records may be younger than our first look.
         const listed = listSegments(folder);
-        const oldest = listed[0];
-        if (oldest && from < oldest.first) {
-          throw new LogTrimmedError(
-            `Cannot read from position ${from}: the log in ${folder} starts at ${oldest.first}`,
-          );
+        const first = listed[0]?.first ?? 0;
+        if (from < first) {
+          throw new LogTrimmedError(`Cannot read from position ${from}: the log in ${folder} starts at ${first}`);
         }
         if (listed.at(-1)?.path === segments.at(-1)?.path) return [];
         segments = listed;
@@ -78,6 +78,9 @@ export function openSqliteReader(folder: string): SqliteReader {
       if (!newest) return { first: 0, next: 0 };
       const last = select(newest) && lastPosition(open!.database);
       return { first: segments[0]!.first, next: last === null || last === undefined ? newest.first : last + 1 };
+    },
+    refresh() {
+      segments = listSegments(folder);
     },
     close() {
       open?.database.close();

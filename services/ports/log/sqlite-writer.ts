@@ -100,5 +100,6 @@ function openSegment(folder: string, first: number): OpenSegment {
 }
 
 function isFull(path: string, segmentBytesMax: number): boolean {
-  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= segmentBytesMax;
+  const bytes = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  return bytes(path) + bytes(`${path}-wal`) >= segmentBytesMax;
 }

@@ -19,7 +19,10 @@ export function createSqliteLog(options: SqliteLogOptions): Log {
     append: async (batch) => write().append(batch),
     read: async (from, limits) => reader.read(from, limits),
     bounds: async () => reader.bounds(),
-    trim: async (position) => write().trim(position),
+    async trim(position) {
+      write().trim(position);
+      reader.refresh();
+    },
     async close() {
       reader.close();
       writer?.close();

@@ -62,6 +62,7 @@ export function createThreadedSqliteLog(options: SqliteLogOptions): Log {
     bounds: async () => reader.bounds(),
     async trim(position) {
       await send({ name: 'trim', position });
+      reader.refresh();
     },
     async close() {
       reader.close();

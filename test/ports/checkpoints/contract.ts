@@ -27,6 +27,7 @@ export function checkpointsContract(name: string, open: () => Promise<Checkpoint
     test('a lane without checkpoints has none', async () => {
       expect(await fixture.checkpoints.newest('acme')).toBeUndefined();
       expect(await fixture.checkpoints.list('acme')).toEqual([]);
+      expect(await fixture.checkpoints.lanes()).toEqual([]);
     });
 
     test('returns the state as it was saved, with the identity of its last record', async () => {
@@ -47,6 +48,7 @@ export function checkpointsContract(name: string, open: () => Promise<Checkpoint
       await save(1, 'acme');
       await fixture.checkpoints.save('../acme', { position: 9, recordId: 'x' }, chunksOf('other'));
       expect(await fixture.checkpoints.list('acme')).toEqual([1]);
+      expect(await fixture.checkpoints.lanes()).toEqual(['../acme', 'acme']);
       expect(textOf((await fixture.checkpoints.newest('../acme'))?.chunks)).toEqual(['other']);
     });
 

@@ -1,0 +1,112 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createSqliteLog } from '../../../services/ports/log/sqlite.ts';
+import { createThreadedSqliteLog } from '../../../services/ports/log/threaded.ts';
+import { logContract } from './contract.ts';
+
+const backends = { sqlite: createSqliteLog, 'sqlite on a thread': createThreadedSqliteLog };
+
+for (const [name, create] of Object.entries(backends)) {
+  logContract(name, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'hookwatch-log-'));
+    const options = { folder, segmentBytesMax: 16 * 1024 };
+    let log = create(options);
+    return {
+      log,
+      async reopen() {
+        await log.close();
+        log = create(options);
+        return log;
+      },
+      async close() {
+        await log.close();
+        await rm(folder, { recursive: true });
+      },
+    };
+  });
+}
+
+describe('segments', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'hookwatch-log-'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const frames = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({ key: 'acme', frame: Buffer.alloc(1000, n) }));
+  const options = () => ({ folder, segmentBytesMax: 16 * 1024 });
+
+  test('a reader that was there before follows the writer over segments, and sees every record once', async () => {
+    const reader = createSqliteLog(options());
+    const writer = createThreadedSqliteLog(options());
+    const seen: number[] = [];
+    let from = 0;
+    for (let round = 0; round < 40; round++) {
+      await writer.append(frames(1 + (round % 7)));
+      for (const { position } of await reader.read(from, { records: 1000, bytes: 1e9 })) {
+        seen.push(position);
+        from = position + 1;
+      }
+    }
+    for (;;) {
+      const rest = await reader.read(from, { records: 1000, bytes: 1e9 });
+      if (rest.length === 0) break;
+      seen.push(...rest.map(({ position }) => position));
+      from = rest.at(-1)!.position + 1;
+    }
+    const { next } = await reader.bounds();
+    expect(seen).toEqual(Array.from({ length: next }, (_, position) => position));
+    expect((await readdir(folder)).filter((file) => file.endsWith('.db')).length).toBeGreaterThan(3);
+    await writer.close();
+    await reader.close();
+  });
+
+  test('trimming unlinks whole segments and keeps the record that was named', async () => {
+    const log = createSqliteLog(options());
+    for (let round = 0; round < 40; round++) await log.append(frames(5));
+    await log.trim(120);
+    const { first, next } = await log.bounds();
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThanOrEqual(120);
+    expect(next).toBe(200);
+    expect((await log.read(120, { records: 1, bytes: 1 }))[0]?.position).toBe(120);
+    await log.close();
+  });
+
+  test('a second writer is refused, and told what to do', async () => {
+    const first = createSqliteLog(options());
+    await first.append(frames(1));
+    const second = createSqliteLog(options());
+    await expect(second.append(frames(1))).rejects.toThrow(/another process does; stop it, or set HOOKWATCH_DATA/);
+    await second.close();
+    await first.close();
+    const third = createSqliteLog(options());
+    expect(await third.append(frames(1))).toBe(1);
+    await third.close();
+  });
+
+  test('a batch that fails leaves nothing of itself, and its position to the next one', async () => {
+    const log = createSqliteLog(options());
+    await log.append(frames(2));
+    const broken = [...frames(1), { key: 'acme', frame: null as unknown as Uint8Array }];
+    await expect(log.append(broken)).rejects.toThrow();
+    expect(await log.append(frames(1))).toBe(2);
+    expect(await log.read(1, { records: 1, bytes: 1e9 })).toHaveLength(1);
+    expect((await log.read(2, { records: 10, bytes: 1e9 })).map(({ position }) => position)).toEqual([2]);
+    await log.close();
+  });
+
+  test('a thread whose writer is refused rejects every call, with the reason behind it', async () => {
+    const first = createSqliteLog(options());
+    await first.append(frames(1));
+    const refused = createThreadedSqliteLog(options());
+    const reason = { cause: { message: expect.stringContaining('another process does') } };
+    await expect(refused.append(frames(1))).rejects.toMatchObject(reason);
+    await expect(refused.append(frames(1))).rejects.toMatchObject(reason);
+    await refused.close();
+    await first.close();
+  });
+});
