@@ -1,0 +1,82 @@
+/** The command line: chooses parts and starts them, nothing else. */
+import { parseArgs } from 'node:util';
+import { type Config, ConfigError, loadConfig } from './config.ts';
+import type { Running } from './parts.ts';
+import type { PartReady } from './supervisor/supervisor.ts';
+
+const usage = `Usage: hookwatch <command> [options]
+
+  start        everything on this machine: edge, pipeline (worker, sink, console), ClickHouse
+  simulate     sends signed traffic of a small reseller to a running edge
+  edge         the edge alone
+  pipeline     worker, sink and console alone
+  clickhouse   the embedded ClickHouse alone
+
+Options of all commands:
+  --port-offset N   adds N to every port
+  --help            what a command does and takes
+
+Settings come from hookwatch.yaml and the environment; README.md lists them.
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+`;
+
+type Part = (config: Config) => Promise<Running>;
+
+const parts: Record<string, () => Promise<Part>> = {
+  edge: async () => (await import('./parts.ts')).runEdge,
+  pipeline: async () => (await import('./parts.ts')).runPipeline,
+  clickhouse: async () => (await import('./parts.ts')).runClickHouse,
+};
+
+async function main([command = '', ...args]: string[]): Promise<number> {
+  if (command === 'start') return (await import('./supervisor/command.ts')).startCommand(args);
+  if (command === 'simulate') return simulate(args);
+  const part = parts[command];
+  if (part) return runPart(await part(), args);
+  const asked = command === '' || command === 'help' || command === '--help' || command === '-h';
+  (asked ? process.stdout : process.stderr).write(asked ? usage : `Unknown command ${command}\n\n${usage}`);
+  return asked ? 0 : 2;
+}
+
+async function simulate(args: string[]): Promise<number> {
+  const config = loadConfig(process.env);
+  const { simulateCommand } = await import('./simulator/command.ts');
+  return simulateCommand(args, {
+    dataFolder: config.dataFolder,
+    edgeUrl: `http://${config.host}:${config.ports.edge}`,
+    clickhouseUrl: config.clickhouseUrl ?? `http://${config.host}:${config.ports.clickhouse}`,
+    tenants: config.tenants,
+  });
+}
+
+/** Runs one part until a signal. Under a supervisor it says when it works, and leaves Ctrl-C to the supervisor. */
+async function runPart(part: Part, args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options: { 'port-offset': { type: 'string' }, help: { type: 'boolean' } } });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const signalled = new Promise<void>((resolve) => {
+    process.on('SIGTERM', resolve);
+    process.on('SIGINT', () => process.connected || resolve());
+    // Without its supervisor a part ends, save for the edge: losing deliveries is worse than an orphan.
+    if (process.argv[2] !== 'edge') process.on('disconnect', resolve);
+  });
+  const running = await part(loadConfig(process.env, Number(values['port-offset'] ?? 0)));
+  process.send?.({ kind: 'ready', urls: running.urls } satisfies PartReady);
+  if (!process.send) process.stdout.write(`${Object.values(running.urls).join('\n')}\n`);
+  await Promise.race([signalled, running.failed]);
+  await running.close();
+  return 0;
+}
+
+try {
+  const code = await main(process.argv.slice(2));
+  process.exitCode = code;
+  if (process.connected) process.disconnect();
+} catch (error) {
+  const wrongUsage =
+    error instanceof ConfigError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
+  process.stderr.write(`${wrongUsage ? (error as Error).message : ((error as Error).stack ?? error)}\n`);
+  process.exit(wrongUsage ? 2 : 1);
+}

@@ -1,0 +1,133 @@
+/**
+ * The processes of an installation, put together: which log, which checkpoints, which warehouse. Everything else knows
+ * its ports only.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Logger, pino } from 'pino';
+import type { Config } from './config.ts';
+import { createConsole } from './console/console.ts';
+import { startEdge } from './edge/process.ts';
+import { trimJournal } from './edge/retention.ts';
+import { createStatusApp, serve } from './http.ts';
+import { createFileCheckpoints } from './ports/checkpoints/files.ts';
+import { segmentBytes } from './ports/log/segments.ts';
+import { createSqliteLog } from './ports/log/sqlite.ts';
+import { createThreadedSqliteLog } from './ports/log/threaded.ts';
+import { startEngine } from './ports/warehouse/chdb/start-engine.ts';
+import { createClickHouseWarehouse } from './ports/warehouse/clickhouse.ts';
+import { prepareSecrets } from './secrets.ts';
+import { createSink } from './sink/sink.ts';
+import { consoleMetrics, createRegistry, sinkMetrics, workerMetrics } from './telemetry.ts';
+import { createWorker } from './worker/worker.ts';
+
+/** A process that works. `failed` rejects when it can no longer do so. */
+export interface Running {
+  urls: Record<string, string>;
+  failed: Promise<never>;
+  close(): Promise<void>;
+}
+
+const never = new Promise<never>(() => {});
+const recordsFolder = (config: Config) => join(config.dataFolder, 'records');
+const outputsFolder = (config: Config) => join(config.dataFolder, 'outputs');
+const checkpointsFolder = (config: Config) => join(config.dataFolder, 'checkpoints');
+
+export function createLogger(config: Config, name: string): Logger {
+  return pino({ name, level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
+}
+
+/** Takes webhooks in. Depends on nothing but its disk. */
+export async function runEdge(config: Config): Promise<Running> {
+  const logger = createLogger(config, 'edge');
+  const folder = recordsFolder(config);
+  mkdirSync(folder, { recursive: true });
+  const log = createThreadedSqliteLog({ folder, segmentBytesMax: config.journal.segmentBytesMax });
+  const checkpoints = createFileCheckpoints(checkpointsFolder(config));
+  const edge = await startEdge({
+    config,
+    log,
+    journalBytes: () => segmentBytes(folder),
+    demoKeyPem: prepareSecrets(config).demoKeyPem,
+    registry: createRegistry('edge'),
+    logger,
+  }).catch(async (error) => {
+    await log.close();
+    throw error;
+  });
+  const lanes = config.tenants.map((tenant) => tenant.name);
+  const trim = () =>
+    trimJournal({ log, checkpoints, lanes, retentionMs: config.journal.retentionMs, nowMs: Date.now() }).catch(
+      (error) => logger.error({ err: error }, 'journal could not be trimmed; it is tried again'),
+    );
+  const timer = setInterval(trim, 60_000);
+  return {
+    urls: { edge: edge.url, edgeInternal: edge.internalUrl },
+    failed: never,
+    async close() {
+      clearInterval(timer);
+      await edge.close();
+      await log.close();
+    },
+  };
+}
+
+/** Works on the lanes, fills ClickHouse and serves the live page. */
+export async function runPipeline(config: Config): Promise<Running> {
+  const logger = createLogger(config, 'pipeline');
+  const registry = createRegistry('pipeline');
+  const segmentBytesMax = Math.min(config.journal.segmentBytesMax, 64 * 1024 * 1024);
+  const records = createSqliteLog({ folder: recordsFolder(config), segmentBytesMax });
+  const outputs = createSqliteLog({ folder: outputsFolder(config), segmentBytesMax });
+  const warehouse = createClickHouseWarehouse({
+    url: clickhouseUrl(config),
+    username: config.clickhouseUser ?? 'hookwatch',
+    password: config.clickhouseUrl ? (config.clickhousePassword ?? '') : prepareSecrets(config).sinkPassword,
+    ttlDays: config.ttlDays,
+  });
+  const worker = createWorker({
+    records,
+    outputs,
+    checkpoints: createFileCheckpoints(checkpointsFolder(config)),
+    metrics: workerMetrics(registry),
+    logger,
+  });
+  const sink = createSink({ outputs, warehouse, metrics: sinkMetrics(registry), logger });
+  const page = createConsole({ outputs, logger, metrics: consoleMetrics(registry) });
+  await page.start();
+  const app = createStatusApp(registry, () => [...worker.troubles(), ...sink.troubles()]);
+  app.route('/', page.app);
+  const served = await serve(app, config.host, config.ports.console);
+  return {
+    urls: { console: served.url },
+    failed: Promise.race([worker.run(), sink.run()]).then(() => never),
+    async close() {
+      await worker.stop();
+      await sink.stop();
+      await page.stop();
+      await served.close();
+      await Promise.all([warehouse.close(), records.close(), outputs.close()]);
+    },
+  };
+}
+
+/** The embedded ClickHouse. */
+export async function runClickHouse(config: Config): Promise<Running> {
+  const logger = createLogger(config, 'clickhouse');
+  const { sinkPassword, analystPassword } = prepareSecrets(config);
+  const engine = await startEngine({
+    dataFolder: join(config.dataFolder, 'clickhouse'),
+    host: config.host,
+    port: config.ports.clickhouse,
+    users: [
+      { name: 'hookwatch', password: sinkPassword, rights: 'writer' },
+      { name: 'analyst', password: analystPassword, rights: 'analyst' },
+    ],
+    logger,
+  });
+  return { urls: { clickhouse: engine.url }, failed: never, close: engine.close };
+}
+
+export function clickhouseUrl(config: Config): string {
+  return config.clickhouseUrl ?? `http://${config.host}:${config.ports.clickhouse}`;
+}

@@ -1,0 +1,124 @@
+/** `hookwatch start`: everything on this machine. */
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { analystPasswordFile, prepareSecrets } from '../secrets.ts';
+import { claimPorts, type WantedPort } from './ports.ts';
+import { createSupervisor, type PartOptions } from './supervisor.ts';
+
+const usage = `Usage: npm start -- [options]
+
+Starts edge, pipeline (worker, sink, console) and ClickHouse, and keeps them running. Ctrl-C drains and ends them.
+
+  --port-offset N   adds N to every port (8080, 8081, 8090, 8123)
+  --help            this text
+`;
+
+const entry = fileURLToPath(new URL('../hookwatch.ts', import.meta.url));
+
+export async function startCommand(args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options: { 'port-offset': { type: 'string' }, help: { type: 'boolean' } } });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const offset = parseOffset(values['port-offset']);
+  const config = loadConfig({ HOOKWATCH_LOG_LEVEL: 'warn', ...process.env }, offset);
+  const embedded = config.clickhouseUrl === undefined;
+  if (embedded && !hasEngine()) {
+    throw new ConfigError(
+      'Cannot start ClickHouse: the optional package chdb is not installed (there is none for Windows and musl).\n' +
+        'Run `npm ci --include=optional`, or set CLICKHOUSE_URL to a ClickHouse server.',
+    );
+  }
+  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
+  const wanted = wantedPorts(config, embedded);
+  const { ports, taken } = await claimPorts(config.host, wanted);
+  if (taken.length > 0) {
+    const list = taken.map(({ port, setting }) => `  port ${port} is in use: set ${setting}`).join('\n');
+    throw new ConfigError(`Cannot start:\n${list}\nor shift all ports: npm start -- --port-offset 100`);
+  }
+  prepareSecrets(config);
+  const env = {
+    HOOKWATCH_LOG_LEVEL: config.logLevel,
+    ...Object.fromEntries(wanted.map(({ setting }, index) => [setting, String(ports[index])])),
+  };
+  return supervise(config, partsOf(embedded, env));
+}
+
+async function supervise(config: Config, parts: PartOptions[]): Promise<number> {
+  const logger = pino({ name: 'supervisor', level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const supervisor = createSupervisor({ parts, logger });
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+  });
+  process.stdout.write('Starting edge, pipeline and ClickHouse …\n');
+  const urls = await Promise.race([supervisor.start(), signalled]);
+  if (urls) {
+    process.stdout.write(banner(config, urls));
+    await signalled;
+  }
+  process.stdout.write('\nStopping: what was taken in is worked on first …\n');
+  await supervisor.stop();
+  process.stdout.write('Stopped.\n');
+  return 0;
+}
+
+/** In the order in which they drain: what takes in first, what is written to last. */
+function partsOf(embedded: boolean, env: Record<string, string>): PartOptions[] {
+  const part = (name: string, more: Record<string, string> = {}): PartOptions => ({
+    name,
+    args: [entry, name],
+    env: { ...env, ...more },
+  });
+  // Fixed before the first line of JavaScript runs: each query under way holds a thread of that pool.
+  const engine = part('clickhouse', { UV_THREADPOOL_SIZE: '16' });
+  return [part('edge'), part('pipeline'), ...(embedded ? [engine] : [])];
+}
+
+function wantedPorts(config: Config, embedded: boolean): WantedPort[] {
+  const { edge, edgeInternal, console, clickhouse } = config.ports;
+  return [
+    { port: edge, setting: 'HOOKWATCH_EDGE_PORT' },
+    { port: edgeInternal, setting: 'HOOKWATCH_EDGE_INTERNAL_PORT' },
+    { port: console, setting: 'HOOKWATCH_CONSOLE_PORT' },
+    ...(embedded ? [{ port: clickhouse, setting: 'HOOKWATCH_CLICKHOUSE_PORT' }] : []),
+  ];
+}
+
+function parseOffset(text = '0'): number {
+  const offset = Number(text);
+  if (Number.isInteger(offset) && offset >= 0 && offset <= 50_000) return offset;
+  throw new ConfigError(`Cannot use --port-offset ${text}: it must be a whole number from 0 to 50000`);
+}
+
+function hasEngine(): boolean {
+  try {
+    createRequire(import.meta.url).resolve('chdb');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function banner(config: Config, urls: Record<string, string>): string {
+  const clickhouse = config.clickhouseUrl ?? urls.clickhouse;
+  const query = encodeURIComponent('SELECT type, count() FROM hookwatch.events GROUP BY type ORDER BY type');
+  return `
+  Live page    ${urls.console}
+  Webhooks     ${urls.edge}/in/<token>      (endpoints: ${config.configFile})
+  ClickHouse   ${clickhouse}      user analyst, password in ${analystPasswordFile(config.dataFolder)}
+  Metrics      ${urls.edge}/metrics   ${urls.console}/metrics
+  Data         ${join(config.dataFolder, '/')}
+
+  Try next, in a second terminal:
+    npm run simulate
+    curl '${clickhouse}/?query=${query}'
+
+  Ctrl-C stops.
+`;
+}

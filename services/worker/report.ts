@@ -1,0 +1,15 @@
+import type { LaneSummary } from '../core/flow/summary.ts';
+import type { WorkerMetrics } from '../telemetry.ts';
+
+/** Exports what a lane's state says of itself. `nowMs` is the wall clock. */
+export function reportLane(metrics: WorkerMetrics, tenant: string, summary: LaneSummary, nowMs: number): void {
+  metrics.position.set({ tenant }, summary.position);
+  metrics.watermarkLagSeconds.set({ tenant }, Math.max(0, nowMs - summary.watermark) / 1000);
+  metrics.producersBehind.set({ tenant }, summary.producersBehind);
+  metrics.repeats.set({ tenant }, summary.repeats);
+  for (const [outcome, count] of Object.entries(summary.ledger)) metrics.ledger.set({ tenant, outcome }, count);
+  for (const { count, ...labels } of summary.deliveries) metrics.deliveries.set({ tenant, ...labels }, count);
+  for (const { count, reason } of summary.rejects) metrics.rejects.set({ tenant, reason }, count);
+  for (const { count, ...labels } of summary.detections) metrics.detections.set({ tenant, ...labels }, count);
+  for (const { count, metric } of summary.openEpisodes) metrics.openEpisodes.set({ tenant, metric }, count);
+}

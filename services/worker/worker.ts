@@ -1,0 +1,158 @@
+/**
+ * The worker: reads the lanes of a log, runs the flow on them, and writes what follows to the outputs.
+ *
+ *   records ──▶ decode ──▶ flow.step per lane ──▶ outputs (acknowledged) ──▶ checkpoint, now and then
+ *
+ * A checkpoint is taken only of what the outputs have acknowledged. After a crash the lane is replayed from there, and
+ * the same outputs are written again: every reader of them takes an id's highest version.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Output } from '../core/flow/context.ts';
+import type { LaneRecord } from '../core/flow/flow.ts';
+import { decode, encode } from '../core/records/codec.ts';
+import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
+import type { Log, LogRecord, NewRecord } from '../ports/log/log.ts';
+import type { WorkerMetrics } from '../telemetry.ts';
+import { type Lane, openLane } from './lane.ts';
+import { reportLane } from './report.ts';
+
+/** Metrics are read from the state this often at the most. */
+const reportIntervalMs = 500;
+
+export interface WorkerOptions {
+  records: Log;
+  outputs: Log;
+  checkpoints: Checkpoints;
+  metrics: WorkerMetrics;
+  logger: Logger;
+  /** Pause at the end of the log. */
+  pollIntervalMs?: number;
+  checkpointIntervalMs?: number;
+  batchRecordsMax?: number;
+  batchBytesMax?: number;
+}
+
+export interface Worker {
+  /** Runs until `stop`; rejects when a lane cannot go on. */
+  run(): Promise<void>;
+  /** Ends the batch at hand, saves a checkpoint of every lane, and lets `run` resolve. */
+  stop(): Promise<void>;
+  /** Why it does not do its work now; empty when it does. */
+  troubles(): string[];
+}
+
+export function createWorker(options: WorkerOptions): Worker {
+  const { records, outputs, checkpoints, metrics, logger } = options;
+  const limits = { records: options.batchRecordsMax ?? 2_000, bytes: options.batchBytesMax ?? 4 * 1024 * 1024 };
+  const pollIntervalMs = options.pollIntervalMs ?? 10;
+  const checkpointIntervalMs = options.checkpointIntervalMs ?? 5_000;
+  const lanes = new Map<string, Lane>();
+  const stopping = new AbortController();
+  let reading = false;
+  let running: Promise<void> | undefined;
+  let saving: Promise<void> | undefined;
+  let savedAt = performance.now();
+  let reportedAt = Number.NEGATIVE_INFINITY;
+
+  async function laneOf(tenant: string): Promise<Lane> {
+    let lane = lanes.get(tenant);
+    if (!lane) {
+      lane = await openLane(tenant, records, checkpoints);
+      logger.info({ tenant, position: lane.position }, 'lane opened');
+      lanes.set(tenant, lane);
+    }
+    return lane;
+  }
+
+  async function work(batch: readonly LogRecord[]): Promise<void> {
+    const produced: NewRecord[] = [];
+    for (const [tenant, entries] of Map.groupBy(batch, (record) => record.key)) {
+      const lane = await laneOf(tenant);
+      const fresh = entries.filter((record) => record.position > lane.position).map(decodeRecord);
+      const ended = metrics.stepSeconds.startTimer();
+      for (const output of lane.step(fresh)) produced.push({ key: tenant, frame: encodeOutput(output) });
+      ended();
+      metrics.records.inc({ tenant }, fresh.length);
+    }
+    if (produced.length > 0) await outputs.append(produced);
+  }
+
+  /** To be called only when every output is acknowledged: all snapshots begin before the first await. */
+  async function save(): Promise<void> {
+    const ended = metrics.checkpointSeconds.startTimer();
+    const saved = [...lanes.values()].map(async (lane) => {
+      metrics.checkpointPosition.set({ tenant: lane.tenant }, await lane.checkpoint());
+      await checkpoints.prune(lane.tenant, (await records.bounds()).first);
+    });
+    await Promise.all(saved);
+    ended();
+  }
+
+  /** Starts saving without waiting for it: the snapshots are written between the steps that follow. */
+  function saveInTurn(): void {
+    if (saving || performance.now() - savedAt < checkpointIntervalMs) return;
+    saving = save()
+      .catch((error) => logger.error({ err: error }, 'checkpoint failed; the next one is tried in its turn'))
+      .finally(() => {
+        savedAt = performance.now();
+        saving = undefined;
+      });
+  }
+
+  async function report(position: number): Promise<void> {
+    if (performance.now() - reportedAt < reportIntervalMs) return;
+    reportedAt = performance.now();
+    for (const lane of lanes.values()) reportLane(metrics, lane.tenant, lane.summary(), Date.now());
+    metrics.recordLag.set(Math.max(0, (await records.bounds()).next - position));
+  }
+
+  async function loop(): Promise<void> {
+    let position = await startPosition(records, checkpoints, laneOf);
+    reading = true;
+    while (!stopping.signal.aborted) {
+      const batch = await records.read(position, limits);
+      if (batch.length > 0) {
+        await work(batch);
+        position = batch.at(-1)!.position + 1;
+      }
+      saveInTurn();
+      await report(position);
+      if (batch.length === 0) await wait(pollIntervalMs, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+    await saving;
+    await save();
+  }
+
+  return {
+    run() {
+      running ??= loop();
+      return running;
+    },
+    async stop() {
+      stopping.abort();
+      await running?.catch(() => {});
+    },
+    troubles: () => (reading ? [] : ['worker: the lanes are not open yet']),
+  };
+}
+
+/** Opens the lanes that have a checkpoint; the log is read from the first record that any of them has not seen. */
+async function startPosition(
+  records: Log,
+  checkpoints: Checkpoints,
+  laneOf: (tenant: string) => Promise<Lane>,
+): Promise<number> {
+  const positions: number[] = [];
+  for (const tenant of await checkpoints.lanes()) positions.push((await laneOf(tenant)).position + 1);
+  const { first } = await records.bounds();
+  return positions.length === 0 ? first : Math.max(first, Math.min(...positions));
+}
+
+function decodeRecord({ position, frame }: LogRecord): LaneRecord {
+  return { position, record: decode(frame) };
+}
+
+function encodeOutput({ kind, value }: Output): Buffer {
+  return encode(kind, value as never);
+}
