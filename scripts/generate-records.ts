@@ -1,49 +1,21 @@
 /**
  * Generates `services/core/records/generated.ts` from `schemas/avro`: a TypeScript type per record and the table of
- * schema ids. Run by `npm run generate`; a test fails when the file is stale.
+ * schema ids; a schema file that is new gets its id in lock.json. Run by `npm run generate`; with `--check` it only
+ * says whether the generated file is stale.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import {
+  type AvroRecord,
+  type AvroType,
+  extendLock,
+  findLockProblems,
+  lockFile,
+  readLock,
+  readSchemaFiles,
+} from './schemas.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const schemaFolder = join(root, 'schemas/avro');
-export const generatedFile = join(root, 'services/core/records/generated.ts');
-
-type AvroType = string | AvroType[] | { type: string; name?: string; doc?: string; [key: string]: unknown };
-interface AvroField {
-  name: string;
-  type: AvroType;
-  doc: string;
-}
-interface AvroRecord {
-  name: string;
-  doc: string;
-  fields: AvroField[];
-}
-/** One line of the lock file: an id, once given, belongs to that text of that schema for ever. */
-export interface LockEntry {
-  id: number;
-  schema: string;
-  version: number;
-  sha256: string;
-}
-
-export function readLock(): LockEntry[] {
-  return JSON.parse(readFileSync(join(schemaFolder, 'lock.json'), 'utf8'));
-}
-
-/** Every schema file, as `{ schema: 'delivery', version: 1, text }`, oldest version first. */
-export function readSchemaFiles(): { schema: string; version: number; text: string }[] {
-  return readdirSync(schemaFolder)
-    .filter((file) => file.endsWith('.avsc'))
-    .map((file) => {
-      const match = /^([a-z]+)\.v(\d+)\.avsc$/.exec(basename(file));
-      if (!match) throw new Error(`Cannot read ${file} as a schema: its name is not <schema>.v<version>.avsc`);
-      return { schema: match[1]!, version: Number(match[2]), text: readFileSync(join(schemaFolder, file), 'utf8') };
-    })
-    .sort((a, b) => a.schema.localeCompare(b.schema) || a.version - b.version);
-}
+const generatedFile = fileURLToPath(new URL('../services/core/records/generated.ts', import.meta.url));
 
 function typeScriptType(type: AvroType): string {
   if (Array.isArray(type)) return type.map(typeScriptType).join(' | ');
@@ -88,7 +60,27 @@ export function generate(): string {
   ].join('\n');
 }
 
-if (import.meta.main) {
+/** Whether generated.ts differs from what the schemas say. */
+export function isStale(): boolean {
+  return readFileSync(generatedFile, 'utf8') !== generate();
+}
+
+function write(): void {
+  const files = readSchemaFiles();
+  const lock = extendLock(files, readLock());
+  const problems = findLockProblems(files, lock);
+  if (problems.length > 0) throw new Error(`Cannot generate records:\n${problems.join('\n')}`);
+  writeFileSync(lockFile, `${JSON.stringify(lock, null, 2)}\n`);
   writeFileSync(generatedFile, generate());
   console.log(`Wrote ${generatedFile}`);
+}
+
+// Not import.meta.main, which is younger than Node 24.0.
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  if (!process.argv.includes('--check')) {
+    write();
+  } else if (isStale()) {
+    console.error(`${generatedFile} is stale: run \`npm run generate\``);
+    process.exitCode = 1;
+  }
 }

@@ -1,0 +1,89 @@
+/**
+ * The kinds of tests, told apart by the end of a file's name: what each needs of the machine and how it is run.
+ * vitest.config.ts makes a vitest project of each; scripts/test.mjs runs those that this machine can run.
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { findEngineProblem, readManifest, thisMachine } from './requirements.mjs';
+
+/** `ready` with the variables that tests then find in their environment, or what to do to run them. */
+export type Readiness = { ready: true; environment?: Record<string, string> } | { ready: false; remedy: string };
+
+export interface Project {
+  name: string;
+  /** End of the names of its files: `<anything><suffix>`. */
+  suffix: string;
+  /** Files that run at the same time. */
+  workersMax: number;
+  /** Limit of a test and of a hook. */
+  timeoutMs: number;
+  readiness(): Readiness;
+}
+
+const cores = availableParallelism();
+const ready: Readiness = { ready: true };
+
+/** In the order in which they run, the quickest answers first. Only `node` has no suffix of its own. */
+export const projects: readonly Project[] = [
+  { name: 'node', suffix: '.test.ts', workersMax: Math.min(cores, 8), timeoutMs: 20_000, readiness: () => ready },
+  // Each file starts the engine, a library of 500 MB, in a process of its own.
+  { name: 'engine', suffix: '.engine.test.ts', workersMax: halfOf(cores), timeoutMs: 60_000, readiness: engine },
+  { name: 'browser', suffix: '.browser.test.ts', workersMax: halfOf(cores), timeoutMs: 60_000, readiness: browser },
+  { name: 'python', suffix: '.python.test.ts', workersMax: 1, timeoutMs: 60_000, readiness: python },
+  { name: 'strace', suffix: '.strace.test.ts', workersMax: 1, timeoutMs: 60_000, readiness: strace },
+  // Crash tests measure time and load every core: one at a time.
+  { name: 'faults', suffix: '.faults.test.ts', workersMax: 1, timeoutMs: 600_000, readiness: engine },
+];
+
+function halfOf(count: number): number {
+  return Math.max(1, Math.min(4, Math.floor(count / 2)));
+}
+
+function findOnPath(...names: string[]): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function succeeds(command: string, ...args: string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore', timeout: 20_000 }).status === 0;
+}
+
+function engine(): Readiness {
+  const problem = findEngineProblem(thisMachine(), readManifest());
+  return problem ? { ready: false, remedy: problem } : ready;
+}
+
+function browser(): Readiness {
+  const chromium = process.env.CHROMIUM || findOnPath('chromium', 'chromium-browser', 'google-chrome');
+  if (chromium && isExecutable(chromium)) return { ready: true, environment: { CHROMIUM: chromium } };
+  if (chromium) return { ready: false, remedy: `set CHROMIUM to the path of Chromium; it is ${chromium}` };
+  const onLinux = process.platform === 'linux';
+  return { ready: false, remedy: onLinux ? 'apt-get install chromium' : 'set CHROMIUM to the path of Chromium' };
+}
+
+function python(): Readiness {
+  const interpreter = process.env.HOOKWATCH_PYTHON || 'python3';
+  if (!succeeds(interpreter, '-c', 'import clickhouse_connect')) {
+    return { ready: false, remedy: 'pip install clickhouse-connect (HOOKWATCH_PYTHON names another python3)' };
+  }
+  const withEngine = engine();
+  return withEngine.ready ? { ready: true, environment: { HOOKWATCH_PYTHON: interpreter } } : withEngine;
+}
+
+function strace(): Readiness {
+  if (process.platform !== 'linux') return { ready: false, remedy: 'run the tests on Linux' };
+  if (!findOnPath('strace')) return { ready: false, remedy: 'apt-get install strace' };
+  if (succeeds('strace', '-f', '-o', '/dev/null', 'true')) return ready;
+  return { ready: false, remedy: 'permit ptrace (in a container: --cap-add=SYS_PTRACE)' };
+}

@@ -1,0 +1,39 @@
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { Hono } from 'hono';
+import type { Registry } from 'prom-client';
+import type { Intake } from './intake.ts';
+import type { Readiness } from './readiness.ts';
+
+export type EdgeApp = Hono<{ Bindings: HttpBindings }>;
+
+const prefix = '/in/';
+
+/** The routes of the public port. */
+export function createApp(intake: Intake, readiness: Readiness, registry: Registry): EdgeApp {
+  const app: EdgeApp = new Hono();
+  app.all(`${prefix}*`, (c) => {
+    intake(decodeToken(c.req.path.slice(prefix.length)), c.env.incoming, c.env.outgoing);
+    return RESPONSE_ALREADY_SENT;
+  });
+  app.get('/healthz', (c) => c.json({ status: 'alive' }));
+  app.get('/readyz', (c) => {
+    const reasons = readiness.reasons();
+    return reasons.length === 0 ? c.json({ status: 'ready' }) : c.json({ status: 'not ready', reasons }, 503);
+  });
+  app.get('/metrics', async (c) => {
+    readiness.sample();
+    return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType });
+  });
+  app.notFound((c) => c.json({ error: 'not found', hint: 'Deliveries go to POST /in/<token>.' }, 404));
+  return app;
+}
+
+function decodeToken(text: string): string {
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

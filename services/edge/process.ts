@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Config } from '../config.ts';
+import type { Log } from '../ports/log/log.ts';
+import { edgeMetrics } from '../telemetry.ts';
+import { createEdge } from './edge.ts';
+
+export interface EdgeProcessOptions {
+  config: Config;
+  log: Log;
+  /** Size of the journal on disk. */
+  journalBytes: () => number;
+  demoKeyPem?: string | undefined;
+  registry: Registry;
+  logger: Logger;
+}
+
+export interface EdgeProcess {
+  url: string;
+  internalUrl: string;
+  /** Answers what is in flight and journals it. The log is the caller's to close, after this. */
+  close(): Promise<void>;
+}
+
+/** Starts an edge as it is configured. Rejects when a port is taken, a key is unreadable or the journal cannot be written. */
+export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProcess> {
+  const { config, log, journalBytes, demoKeyPem, registry, logger } = options;
+  const edge = await createEdge({
+    name: config.edgeName,
+    host: config.host,
+    port: config.ports.edge,
+    internalPort: config.ports.edgeInternal,
+    tenants: config.tenants,
+    keys: config.keys,
+    demoKeyPem,
+    rejectedPerMinuteMax: config.rejectedPerMinuteMax,
+    log,
+    journalBytes,
+    journalBytesMax: config.journal.bytesMax,
+    stateFile: join(config.dataFolder, 'edge', 'state.json'),
+    metrics: edgeMetrics(registry),
+    registry,
+    logger,
+  });
+  try {
+    return { ...(await edge.start()), close: edge.stop };
+  } catch (error) {
+    await edge.stop();
+    throw error;
+  }
+}

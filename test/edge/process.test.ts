@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pino from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import { loadConfig } from '../../services/config.ts';
+import { startEdge } from '../../services/edge/process.ts';
+import { createRegistry } from '../../services/telemetry.ts';
+import { body, createFaultyLog, deliveriesOf, demoKeyPem, signature, temporaryFolder } from './fixture.ts';
+
+test('the shipped configuration takes in all ten events of the simulator', async () => {
+  const config = loadConfig({
+    HOOKWATCH_DATA: temporaryFolder(),
+    HOOKWATCH_CONFIG: new URL('../../hookwatch.yaml', import.meta.url).pathname,
+    HOOKWATCH_EDGE_PORT: '0',
+    HOOKWATCH_EDGE_INTERNAL_PORT: '0',
+  });
+  const log = createFaultyLog();
+  const registry = createRegistry('edge');
+  const logger = pino({ level: 'silent' });
+  const edge = await startEdge({ config, log, journalBytes: () => 0, demoKeyPem, registry, logger });
+  onTestFinished(edge.close);
+  for (const { token } of config.tenants[0]!.endpoints) {
+    const headers = { 'content-type': 'application/json', 'tier3-rsasha1': signature(body) };
+    expect((await fetch(`${edge.url}/in/${token}`, { method: 'POST', headers, body })).status).toBe(202);
+  }
+  expect(deliveriesOf(await log.records()).map(({ event_name }) => event_name)).toEqual([
+    'Account.Created',
+    'Account.Deleted',
+    'Account.Updated',
+    'Alert.Notification',
+    'Server.Created',
+    'Server.Deleted',
+    'Server.Updated',
+    'User.Created',
+    'User.Deleted',
+    'User.Updated',
+  ]);
+  expect(readFileSync(join(config.dataFolder, 'edge', 'state.json'), 'utf8')).toContain('northwind');
+});

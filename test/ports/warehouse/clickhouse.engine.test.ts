@@ -1,0 +1,16 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { createClickHouseWarehouse } from '../../../services/ports/warehouse/clickhouse.ts';
+import { describeWarehouse } from './contract.ts';
+import { type EngineProcess, passwords, startEngineProcess } from './engine-process.ts';
+
+describe('with the embedded engine', () => {
+  let engine: EngineProcess;
+  beforeAll(async () => {
+    engine = await startEngineProcess();
+  });
+  afterAll(() => engine.dispose());
+
+  describeWarehouse('ClickHouse warehouse', async () =>
+    createClickHouseWarehouse({ url: engine.url, username: 'hookwatch', password: passwords.hookwatch }),
+  );
+});

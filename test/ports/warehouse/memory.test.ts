@@ -1,0 +1,4 @@
+import { createMemoryWarehouse } from '../../../services/ports/warehouse/memory.ts';
+import { describeWarehouse } from './contract.ts';
+
+describeWarehouse('memory warehouse', async () => createMemoryWarehouse());
