@@ -77,6 +77,9 @@ export interface Config {
   tenants: TenantConfig[];
 }
 
+/** The environment of this process: read here and nowhere else. */
+export const environment: Readonly<Record<string, string | undefined>> = process.env;
+
 /** One or several settings are wrong; `message` lists them all. A retry does not help. */
 export class ConfigError extends Error {
   readonly code = 'CONFIG_INVALID';
@@ -167,8 +170,8 @@ const fileSchema = z.strictObject({
  * Reads all settings. `portOffset` is added to every port but 0.
  * @throws ConfigError with every mistake, each with the place where it stands.
  */
-export function loadConfig(environment: Record<string, string | undefined>, portOffset = 0): Config {
-  const settings = environmentSchema.safeParse(withoutEmpty(environment));
+export function loadConfig(variables: Readonly<Record<string, string | undefined>>, portOffset = 0): Config {
+  const settings = environmentSchema.safeParse(withoutEmpty(variables));
   if (!settings.success) throw new ConfigError(`Cannot start: ${listIssues('environment', settings.error)}`);
   const env = settings.data;
   const configFile = resolve(env.HOOKWATCH_CONFIG);

@@ -1,6 +1,6 @@
 /** The command line: chooses parts and starts them, nothing else. */
 import { parseArgs } from 'node:util';
-import { type Config, ConfigError, loadConfig } from './config.ts';
+import { type Config, ConfigError, environment, loadConfig } from './config.ts';
 import type { Running } from './parts.ts';
 import type { PartReady } from './supervisor/supervisor.ts';
 
@@ -39,7 +39,7 @@ async function main([command = '', ...args]: string[]): Promise<number> {
 }
 
 async function simulate(args: string[]): Promise<number> {
-  const config = loadConfig(process.env);
+  const config = loadConfig(environment);
   const { simulateCommand } = await import('./simulator/command.ts');
   return simulateCommand(args, {
     dataFolder: config.dataFolder,
@@ -62,7 +62,7 @@ async function runPart(part: Part, args: string[]): Promise<number> {
     // Without its supervisor a part ends, save for the edge: losing deliveries is worse than an orphan.
     if (process.argv[2] !== 'edge') process.on('disconnect', resolve);
   });
-  const running = await part(loadConfig(process.env, Number(values['port-offset'] ?? 0)));
+  const running = await part(loadConfig(environment, Number(values['port-offset'] ?? 0)));
   process.send?.({ kind: 'ready', urls: running.urls } satisfies PartReady);
   if (!process.send) process.stdout.write(`${Object.values(running.urls).join('\n')}\n`);
   await Promise.race([signalled, running.failed]);

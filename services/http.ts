@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
-import type { Registry } from 'prom-client';
+import type { Registry } from './telemetry.ts';
 
 export interface Served {
   url: string;

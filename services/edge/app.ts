@@ -1,10 +1,11 @@
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
-import type { Registry } from 'prom-client';
+import type { Registry } from '../telemetry.ts';
 import type { Intake } from './intake.ts';
 import type { Readiness } from './readiness.ts';
 
+export type Registry = ReturnType<typeof createRegistry>;
 export type EdgeApp = Hono<{ Bindings: HttpBindings }>;
 
 const prefix = '/in/';

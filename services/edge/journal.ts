@@ -134,24 +134,26 @@ export function createJournal({ log, clock, producer, metrics, logger, limits }:
     ({ slow, failed } = now);
   }
 
-  async function commitAndAnswer(): Promise<void> {
+  /** Resolves with what went wrong. An answer that throws is a fault of this program: it is not caught. */
+  async function commitAndAnswer(): Promise<unknown> {
+    let failure: unknown;
     try {
       await commit();
-      recordState({ slow: false, failed: false });
-      settle((item) => item.entry.committed(item.number!, item.answered));
     } catch (error) {
+      failure = error;
       opened = false;
       if (inFlight.length === 0) inFlight = takeBatch();
-      recordState({ slow: false, failed: true }, error);
-      settle((item) => {
-        if (!item.answered) item.entry.refused('journal_failed');
-      });
-      throw error;
     }
+    recordState({ slow: false, failed: failure !== undefined }, failure);
+    settle(({ entry, number, answered }) => {
+      if (failure === undefined) entry.committed(number!, answered);
+      else if (!answered) entry.refused('journal_failed');
+    });
+    return failure;
   }
 
   async function run(): Promise<void> {
-    while (waiting.length > 0) await commitAndAnswer().catch(() => {});
+    while (waiting.length > 0) await commitAndAnswer();
     running = undefined;
   }
 
@@ -165,7 +167,10 @@ export function createJournal({ log, clock, producer, metrics, logger, limits }:
   }
 
   return {
-    open: commitAndAnswer,
+    async open() {
+      const failure = await commitAndAnswer();
+      if (failure !== undefined) throw failure;
+    },
     submit(entry) {
       if (pendingBytes + entry.bytes > limits.pendingBytesMax) {
         entry.refused('journal_full');

@@ -88,11 +88,14 @@ export function createSink(options: SinkOptions): Sink {
     }
   }
 
-  function report(error: WarehouseError, what: Record<string, unknown>): void {
+  function report(error: WarehouseError, what: { attempt: number }): void {
     metrics.retries.inc({ code: error.code });
     metrics.blocked.set(1);
     trouble = `ClickHouse does not take what it is given: ${error.message}`;
-    if (error.retryable) logger.warn({ err: error, ...what }, 'ClickHouse call failed; it is tried again');
+    const fields = { err: error, ...what };
+    // The first tries go unremarked: ClickHouse takes longer to start than the sink.
+    if (error.retryable)
+      logger[what.attempt < 4 ? 'info' : 'warn'](fields, 'ClickHouse call failed; it is tried again');
     else
       logger.error({ err: error, ...what }, 'ClickHouse refuses; nothing is lost, and it is tried until it takes it');
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
-import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { type Config, ConfigError, environment, loadConfig } from '../config.ts';
 import { analystPasswordFile, prepareSecrets } from '../secrets.ts';
 import { claimPorts, type WantedPort } from './ports.ts';
 import { createSupervisor, type PartOptions } from './supervisor.ts';
@@ -27,7 +27,7 @@ export async function startCommand(args: string[]): Promise<number> {
     return 0;
   }
   const offset = parseOffset(values['port-offset']);
-  const config = loadConfig({ HOOKWATCH_LOG_LEVEL: 'warn', ...process.env }, offset);
+  const config = loadConfig({ HOOKWATCH_LOG_LEVEL: 'warn', ...environment }, offset);
   const embedded = config.clickhouseUrl === undefined;
   if (embedded && !hasEngine()) {
     throw new ConfigError(

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Logger } from 'pino';
+import { environment } from '../config.ts';
 
 export interface PartOptions {
   name: string;
@@ -58,7 +59,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   function launch(part: Part): Promise<Record<string, string>> {
     const child = spawn(process.execPath, part.args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      env: { ...process.env, ...part.env },
+      env: { ...environment, ...part.env },
     });
     part.child = child;
     part.startedAt = performance.now();

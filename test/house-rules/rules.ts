@@ -62,8 +62,8 @@ export const rules: readonly Rule[] = [
   },
   { name: 'core has no clock, random source, environment or timer', applies: inCore, check: findImpurity },
   {
-    name: 'processes never import each other; only hookwatch.ts chooses parts',
-    applies: (path) => inServices(path) && path !== 'services/hookwatch.ts',
+    name: 'processes never import each other; only hookwatch.ts and parts.ts choose parts',
+    applies: (path) => inServices(path) && !['services/hookwatch.ts', 'services/parts.ts'].includes(path),
     check: (source) =>
       onImport(source, ({ target }) => {
         const process = processOf(target ?? '');
