@@ -8,7 +8,7 @@ import { alertBody, iso, laneOf, startMs } from './lane.ts';
 const minute = 60_000;
 const at = (min: number) => iso(startMs + min * minute);
 
-type Told = [kind: 'open' | 'close' | 'odd', start?: number, end?: number];
+type Told = [kind: 'open' | 'close' | 'odd', start?: number | undefined, end?: number];
 
 function run(told: Told[]): { episodes: string[]; events: Event[] } {
   const lane = laneOf();

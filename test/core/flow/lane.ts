@@ -85,7 +85,8 @@ export function laneOf(rule: Partial<{ servers: number; within_ms: number }> = {
     records.push(added);
     return added;
   };
-  const control = (parts: Partial<Control>) => add({ kind: 'control', value: controlOf({ seq: seq++, ...parts }) });
+  const control = (parts: Partial<Control>) =>
+    add({ kind: 'control', value: controlOf({ ...parts, seq: parts.seq ?? seq++ }) });
   const rules = {
     'account-created-then-servers': { ...settingsDocument.rules['account-created-then-servers'], ...rule },
   };
@@ -97,12 +98,12 @@ export function laneOf(rule: Partial<{ servers: number; within_ms: number }> = {
     tick: (atMs) => control({ kind: 'tick', received_at: startMs + atMs, time: startMs + atMs }),
     post(event, body, atMs, parts = {}) {
       const value = deliveryOf({
-        seq: seq++,
         event_name: event,
         endpoint: event.toLowerCase().replace('.', '-'),
         received_at: startMs + atMs,
         body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
         ...parts,
+        seq: parts.seq ?? seq++,
       });
       return add({ kind: 'delivery', value });
     },
