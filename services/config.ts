@@ -109,8 +109,8 @@ const environmentSchema = z.object({
   HOOKWATCH_SEGMENT_MB: positive.default(256),
   HOOKWATCH_RETENTION_HOURS: positive.default(168),
   HOOKWATCH_REJECTED_PER_MINUTE: positive.default(60),
-  HOOKWATCH_DELIVERIES_TTL_DAYS: positive.default(90),
-  HOOKWATCH_FACTS_TTL_DAYS: positive.default(400),
+  HOOKWATCH_DELIVERIES_TTL_DAYS: positive.max(10_000).default(90),
+  HOOKWATCH_FACTS_TTL_DAYS: positive.max(10_000).default(400),
 });
 
 const duration = z

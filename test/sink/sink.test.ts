@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { createMemoryWarehouse } from '../../services/ports/warehouse/memory.ts';
+import { type Warehouse, WarehouseError, type WarehouseErrorCode } from '../../services/ports/warehouse/warehouse.ts';
+import { everything, kinds, outputsOfALane, startSink } from './sink.ts';
+
+/** A warehouse whose calls fail with the codes in `failures`, one after the other, before they work. */
+function failing(failures: WarehouseErrorCode[]) {
+  const warehouse = createMemoryWarehouse();
+  let inserts = 0;
+  const wrapped: Warehouse = {
+    ...warehouse,
+    async insert(...args) {
+      inserts++;
+      const code = failures.shift();
+      if (code) throw new WarehouseError(code, `told to fail with ${code}`);
+      return warehouse.insert(...args);
+    },
+  };
+  return { warehouse: wrapped, inserts: () => inserts, failures };
+}
+
+test('every kind of output ends in its table, an id once, with its highest version', async () => {
+  const outputs = await outputsOfALane();
+  const warehouse = createMemoryWarehouse();
+  const { sink, untilWritten } = startSink(outputs, warehouse, { batchRecordsMax: 5 });
+  await untilWritten();
+  const tables = await everything(warehouse);
+  expect(tables.map((rows) => rows.length > 0)).toEqual(kinds.map(() => true));
+  expect(await warehouse.rows('detection')).toMatchObject([{ count: 7 }]);
+  expect(await warehouse.rows('episode')).toMatchObject([{ state: 'closed', length_ms: 90_000 }]);
+  expect(sink.troubles()).toEqual([]);
+});
+
+test('a replay of everything leaves every row as it was', async () => {
+  const outputs = await outputsOfALane();
+  const warehouse = createMemoryWarehouse();
+  const first = startSink(outputs, warehouse);
+  await first.untilWritten();
+  await first.sink.stop();
+  const before = await everything(warehouse);
+  const second = startSink(outputs, warehouse, { batchRecordsMax: 3 });
+  await second.untilWritten();
+  expect(await everything(warehouse)).toEqual(before);
+});
+
+describe('when ClickHouse fails', () => {
+  test.each<WarehouseErrorCode[]>([
+    ['WAREHOUSE_OVERLOADED'],
+    ['WAREHOUSE_UNAVAILABLE', 'WAREHOUSE_TIMEOUT', 'WAREHOUSE_OTHER'],
+    ['WAREHOUSE_SCHEMA'],
+    ['WAREHOUSE_DATA', 'WAREHOUSE_DATA'],
+  ])('it is tried again until everything is there: %s', async (...codes) => {
+    const outputs = await outputsOfALane();
+    const calm = createMemoryWarehouse();
+    await startSink(outputs, calm).untilWritten();
+    const { warehouse, failures } = failing([...codes]);
+    const { metrics, untilWritten, gauge } = startSink(outputs, warehouse);
+    await untilWritten();
+    expect(failures).toEqual([]);
+    expect(await everything(warehouse)).toEqual(await everything(calm));
+    const retries = (await metrics.retries.get()).values;
+    expect(retries.reduce((sum, { value }) => sum + value, 0)).toBe(codes.length);
+    expect(await gauge('blocked')).toBe(0);
+  });
+
+  test('after it could not be reached, what is kept is written once more', async () => {
+    const outputs = await outputsOfALane();
+    const steady = failing([]);
+    await startSink(outputs, steady.warehouse).untilWritten();
+    const restarted = failing(['WAREHOUSE_UNAVAILABLE']);
+    const { untilWritten } = startSink(outputs, restarted.warehouse);
+    await untilWritten();
+    await expect.poll(restarted.inserts).toBe(2 * steady.inserts() + 1);
+  });
+
+  test('it says why, while it lasts', async () => {
+    const { warehouse } = failing(Array.from({ length: 100_000 }, () => 'WAREHOUSE_UNAVAILABLE' as const));
+    const { sink } = startSink(await outputsOfALane(), warehouse);
+    await expect.poll(() => sink.troubles()).toEqual([expect.stringContaining('told to fail')]);
+  });
+
+  test('a stop gives up in the end, and the next start writes the rest', async () => {
+    const outputs = await outputsOfALane();
+    const dead = failing(Array.from({ length: 100_000 }, () => 'WAREHOUSE_UNAVAILABLE' as const));
+    const { sink, running } = startSink(outputs, dead.warehouse);
+    await expect.poll(dead.inserts).toBeGreaterThan(0);
+    await sink.stop(1);
+    await running;
+    const warehouse = createMemoryWarehouse();
+    await startSink(outputs, warehouse).untilWritten();
+    expect(await warehouse.rows('detection')).toHaveLength(1);
+  });
+});
+
+test('what is in ClickHouse is let go after a while, and not before', async () => {
+  const outputs = await outputsOfALane();
+  const keeps = startSink(outputs, createMemoryWarehouse());
+  await keeps.untilWritten();
+  expect((await outputs.bounds()).first).toBe(0);
+  await keeps.sink.stop();
+  const lets = startSink(outputs, createMemoryWarehouse(), { keepMs: 1 });
+  await lets.untilWritten();
+  const { next } = await outputs.bounds();
+  await expect.poll(async () => (await outputs.bounds()).first).toBe(next);
+});

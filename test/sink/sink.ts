@@ -1,0 +1,57 @@
+import pino from 'pino';
+import { expect, onTestFinished } from 'vitest';
+import { step } from '../../services/core/flow/flow.ts';
+import { createState } from '../../services/core/flow/state.ts';
+import { encode, type RecordKind } from '../../services/core/records/codec.ts';
+import type { Log } from '../../services/ports/log/log.ts';
+import { createMemoryLog } from '../../services/ports/log/memory.ts';
+import type { Warehouse } from '../../services/ports/warehouse/warehouse.ts';
+import { createSink, type SinkOptions } from '../../services/sink/sink.ts';
+import { createRegistry, sinkMetrics } from '../../services/telemetry.ts';
+import { accountBody, alertBody, iso, laneOf, serverBody, startMs } from '../core/flow/lane.ts';
+
+export const kinds: RecordKind[] = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject'];
+
+/** Outputs of every kind, amendments among them. */
+export async function outputsOfALane(servers = 7): Promise<Log> {
+  const lane = laneOf();
+  lane.post('Account.Created', accountBody('NEW'), 0);
+  for (let n = 1; n <= servers; n++) {
+    lane.post('Server.Created', serverBody('NEW', `S${n}`, n * 1000), n * 1000);
+    lane.tick(n * 1000 + 500);
+  }
+  lane.post('Alert.Notification', alertBody('NEW', 'S1', { state: 'triggered', stateStartTime: iso(startMs) }), 60_000);
+  lane.post(
+    'Alert.Notification',
+    alertBody('NEW', 'S1', { state: 'notTriggered', stateEndTime: iso(startMs + 90_000) }),
+    90_000,
+  );
+  lane.post('Server.Updated', 'not JSON', 100_000);
+  const log = createMemoryLog();
+  const { outputs } = step(createState(), lane.records);
+  await log.append(outputs.map(({ kind, value }) => ({ key: value.tenant, frame: encode(kind, value as never) })));
+  return log;
+}
+
+export function startSink(outputs: Log, warehouse: Warehouse, more: Partial<SinkOptions> = {}) {
+  const metrics = sinkMetrics(createRegistry('test'));
+  const logger = pino({ level: 'silent' });
+  const sink = createSink({ outputs, warehouse, metrics, logger, batchAgeMsMax: 1, retryDelayMsMax: 1, ...more });
+  const running = sink.run();
+  onTestFinished(() => sink.stop(0));
+  const gauge = async (name: 'position' | 'blocked') => (await metrics[name].get()).values[0]?.value;
+  return {
+    sink,
+    metrics,
+    running,
+    gauge,
+    async untilWritten() {
+      await expect.poll(() => gauge('position'), { timeout: 20_000 }).toBe((await outputs.bounds()).next - 1);
+    },
+  };
+}
+
+/** Every row of every table. */
+export async function everything(warehouse: Warehouse) {
+  return Promise.all(kinds.map((kind) => warehouse.rows(kind, { limit: 100_000 })));
+}
