@@ -5,7 +5,6 @@ import type { Registry } from '../telemetry.ts';
 import type { Intake } from './intake.ts';
 import type { Readiness } from './readiness.ts';
 
-export type Registry = ReturnType<typeof createRegistry>;
 export type EdgeApp = Hono<{ Bindings: HttpBindings }>;
 
 const prefix = '/in/';

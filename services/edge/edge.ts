@@ -8,7 +8,7 @@ import type { KeyConfig, TenantConfig } from '../config.ts';
 import { decode } from '../core/records/codec.ts';
 import type { Log } from '../ports/log/log.ts';
 import type { EdgeMetrics, Registry } from '../telemetry.ts';
-import { createApp, type EdgeApp, type Registry } from './app.ts';
+import { createApp, type EdgeApp } from './app.ts';
 import { createEdgeClock, systemTime, type TimeSource } from './clock.ts';
 import { createControlApp } from './controls.ts';
 import { indexEndpoints } from './endpoints.ts';

@@ -2,9 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Log } from '../ports/log/log.ts';
-import type { Registry } from '../telemetry.ts';
-import { edgeMetrics } from '../telemetry.ts';
-import type { Registry } from './app.ts';
+import { edgeMetrics, type Registry } from '../telemetry.ts';
 import { createEdge } from './edge.ts';
 
 export interface EdgeProcessOptions {

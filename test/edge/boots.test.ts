@@ -139,7 +139,7 @@ describe('an edge that starts again', () => {
 
   test('writes the settings again when the journal was lost and the state was not', async () => {
     const stateFile = join(temporaryFolder(), 'state.json');
-    await runs(createFaultyLog(), stateFile, [tenant()]);
+    await runs(createFaultyLog(), stateFile, [tenant()], [tenant()]);
     const log = createFaultyLog();
     await runs(log, stateFile, [tenant()]);
     expect((await summaries(log)).map(({ kind, predecessor }) => `${kind} ${predecessor}`)).toEqual([

@@ -4,7 +4,6 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import type { Registry } from 'prom-client';
 import { expect, onTestFinished } from 'vitest';
 import { type EndpointConfig, hashToken, type TenantConfig } from '../../services/config.ts';
 import { publishedKeyPem } from '../../services/core/providers/centurylink/published-key.ts';
@@ -13,7 +12,7 @@ import type { TimeSource } from '../../services/edge/clock.ts';
 import { createEdge, type Edge, type EdgeOptions } from '../../services/edge/edge.ts';
 import type { Log, NewRecord } from '../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
-import { createRegistry, edgeMetrics } from '../../services/telemetry.ts';
+import { createRegistry, edgeMetrics, type Registry } from '../../services/telemetry.ts';
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 export const demoKeyPem = publicKey.export({ type: 'spki', format: 'pem' }) as string;
@@ -240,23 +239,34 @@ export interface RawClient {
   /** What has come back so far. */
   received(): string;
   closed(): boolean;
+  /** The error that the socket ended with. */
+  failure(): Error | undefined;
 }
 
 export function rawClient(port: number): RawClient {
   const socket = connect(port, '127.0.0.1');
   let received = '';
   let closed = false;
+  let failure: Error | undefined;
   socket.on('data', (data) => {
     received += data.toString('latin1');
   });
   socket.on('close', () => {
     closed = true;
   });
-  socket.on('error', () => {});
+  socket.on('error', (error) => {
+    failure = error;
+  });
   onTestFinished(() => {
     socket.destroy();
   });
-  return { socket, send: (data) => socket.write(data), received: () => received, closed: () => closed };
+  return {
+    socket,
+    send: (data) => socket.write(data),
+    received: () => received,
+    closed: () => closed,
+    failure: () => failure,
+  };
 }
 
 /** The head of a delivery as text, headers as given. */

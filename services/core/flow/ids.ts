@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Epoch milliseconds as 12 lower-case hex digits: ids sort by time until the year 10889. */
 export function hexTime(timeMs: number): string {
@@ -10,8 +10,7 @@ export function hexTime(timeMs: number): string {
  * fixed at first emission, and the same whoever works the lane.
  */
 export function outputId(receivedAt: number, ...parts: readonly string[]): string {
-  const digest = createHash('sha256').update(parts.join('\n')).digest('hex');
-  return `${hexTime(receivedAt)}-${digest.slice(0, 20)}`;
+  return `${hexTime(receivedAt)}-${hash('sha256', parts.join('\n')).slice(0, 20)}`;
 }
 
 /** Rows of one id: the highest version wins. The epoch comes first, so that a new function's rows replace an old one's. */

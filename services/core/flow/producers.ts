@@ -33,12 +33,17 @@ function newProducer(receivedAt: number): Producer {
   return { edge: '', lastSeq: -1, seenSeq: -1, progress: receivedAt, live: true, closed: false };
 }
 
-/** A boot record: names its edge and closes the boot before it, all of whose records precede it in the lane. */
+/**
+ * A boot record: names its edge and closes that edge's earlier boots, all of whose records precede it in the lane. They
+ * are found by the edge's name, since an edge that has lost its state cannot name its predecessor.
+ */
 export function openProducer(state: FlowState, boot: { boot: string; edge: string; predecessor: string }): void {
-  const producer = state.producers.get('', boot.boot);
-  if (producer) state.producers.set('', boot.boot, { ...producer, edge: boot.edge });
-  const predecessor = state.producers.get('', boot.predecessor);
-  if (predecessor) state.producers.set('', boot.predecessor, { ...predecessor, closed: true });
+  for (const [id, producer] of state.producers.sortedEntries('')) {
+    if (id === boot.boot) state.producers.set('', id, { ...producer, edge: boot.edge });
+    else if (id === boot.predecessor || producer.edge === boot.edge) {
+      state.producers.set('', id, { ...producer, closed: true });
+    }
+  }
 }
 
 /** A tick: time has reached an instant at the producer. */

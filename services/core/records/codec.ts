@@ -55,7 +55,7 @@ export function createCodec(table: readonly SchemaVersion[]): Codec {
   return {
     encode(kind, value) {
       const { id, type } = newest.get(kind)!;
-      return frameOf(id, type.toBuffer(value));
+      return frameOf(id, type, value);
     },
     decode(frame) {
       const id = schemaIdOf(frame);
@@ -66,11 +66,17 @@ export function createCodec(table: readonly SchemaVersion[]): Codec {
   };
 }
 
-function frameOf(id: number, body: Buffer): Buffer {
-  const frame = Buffer.allocUnsafe(headerBytes + body.length);
+/** Where frames are built: avsc's own buffer is so small that it encodes most deliveries twice. */
+const slab = Buffer.allocUnsafeSlow(64 * 1024);
+
+function frameOf(id: number, type: avro.Type, value: unknown): Buffer {
+  const end = type.encode(value, slab, headerBytes);
+  // A negative end says how many bytes are missing.
+  const frame = Buffer.allocUnsafe(end < 0 ? slab.length - end : end);
+  if (end < 0) type.encode(value, frame, headerBytes);
+  else slab.copy(frame, headerBytes, headerBytes, end);
   frame.writeUInt8(0, 0);
   frame.writeInt32BE(id, 1);
-  body.copy(frame, headerBytes);
   return frame;
 }
 

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { type LogRecord, LogTrimmedError, type ReadLimits } from './log.ts';
+import { unpackBatch } from './packing.ts';
 import { findSegment, listSegments, type Segment } from './segments.ts';
 
 /** A reader of a SQLite log: in the writer's process or in any other one. */
@@ -18,39 +19,34 @@ interface OpenSegment extends Segment {
   select: StatementSync | undefined;
 }
 
-/** Rows fetched by one statement; the byte limit is applied between them. */
-const rowsPerStatement = 256;
-
 export function openSqliteReader(folder: string): SqliteReader {
   mkdirSync(folder, { recursive: true });
   let segments: readonly Segment[] = [];
   let open: OpenSegment | undefined;
 
-  function select(segment: Segment): StatementSync | undefined {
+  function openSegment(segment: Segment): OpenSegment {
     if (open?.path !== segment.path) {
       open?.database.close();
       open = { ...segment, database: new DatabaseSync(segment.path, { readOnly: true }), select: undefined };
       open.database.exec('PRAGMA busy_timeout = 5000');
     }
     open.select ??= prepareSelect(open.database);
-    return open.select;
+    return open;
   }
 
   function readSegment(segment: Segment, from: number, limits: ReadLimits): LogRecord[] {
-    const statement = select(segment);
-    const batch: LogRecord[] = [];
+    const { select } = openSegment(segment);
+    const read: LogRecord[] = [];
     let bytes = 0;
-    while (statement && batch.length < limits.records) {
-      const count = Math.min(rowsPerStatement, limits.records - batch.length);
-      const rows = statement.all(from + batch.length, count) as unknown as LogRecord[];
-      for (const row of rows) {
-        bytes += row.frame.length;
-        if (batch.length > 0 && bytes > limits.bytes) return batch;
-        batch.push({ position: row.position, key: row.key, frame: row.frame });
+    for (const { first, packed } of (select?.iterate(from, from) ?? []) as Iterable<PackedBatch>) {
+      for (const record of unpackBatch(packed, first)) {
+        if (record.position < from) continue;
+        bytes += record.frame.length;
+        if (read.length === limits.records || (read.length > 0 && bytes > limits.bytes)) return read;
+        read.push(record);
       }
-      if (rows.length < count) break;
     }
-    return batch;
+    return read;
   }
 
   return {
@@ -76,8 +72,8 @@ export function openSqliteReader(folder: string): SqliteReader {
       segments = listSegments(folder);
       const newest = segments.at(-1);
       if (!newest) return { first: 0, next: 0 };
-      const last = select(newest) && lastPosition(open!.database);
-      return { first: segments[0]!.first, next: last === null || last === undefined ? newest.first : last + 1 };
+      const { database, select } = openSegment(newest);
+      return { first: segments[0]!.first, next: (select && nextPosition(database)) ?? newest.first };
     },
     refresh() {
       segments = listSegments(folder);
@@ -89,13 +85,23 @@ export function openSqliteReader(folder: string): SqliteReader {
   };
 }
 
-/** Undefined where the writer was stopped between making the file and the table in it. */
-function prepareSelect(database: DatabaseSync): StatementSync | undefined {
-  const table = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'records'").get();
-  if (!table) return undefined;
-  return database.prepare('SELECT position, key, frame FROM records WHERE position >= ? ORDER BY position LIMIT ?');
+interface PackedBatch {
+  first: number;
+  packed: Uint8Array;
 }
 
-function lastPosition(database: DatabaseSync): number | null {
-  return (database.prepare('SELECT max(position) AS last FROM records').get() as { last: number | null }).last;
+/** Undefined where the writer was stopped between making the file and the table in it. */
+function prepareSelect(database: DatabaseSync): StatementSync | undefined {
+  const table = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'batches'").get();
+  if (!table) return undefined;
+  // The batch that holds the position may begin before it.
+  return database.prepare(`
+    SELECT first, packed FROM batches
+    WHERE first >= coalesce((SELECT max(first) FROM batches WHERE first <= ?), 0) AND first + count > ?
+    ORDER BY first`);
+}
+
+function nextPosition(database: DatabaseSync): number | undefined {
+  const last = database.prepare('SELECT first + count AS next FROM batches ORDER BY first DESC LIMIT 1').get();
+  return last?.next as number | undefined;
 }

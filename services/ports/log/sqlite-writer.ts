@@ -9,43 +9,41 @@ export interface SqliteLogOptions {
   segmentBytesMax: number;
 }
 
-/** A batch as the writer takes it: frames as slices of whatever buffer holds them. */
-export type WriterBatch = readonly { key: string; frame: Uint8Array }[];
-
 /** The one writer of a SQLite log. Synchronous: what it returns from is on disk. */
 export interface SqliteWriter {
-  /** Position of the batch's first record. Throws what SQLite throws; the batch is then rolled back or, after a crash, whole. */
-  append(batch: WriterBatch): number;
+  /**
+   * Stores `count` packed records and returns the position of the first. Throws what SQLite throws; the batch is then
+   * rolled back or, after a crash, whole.
+   */
+  append(packed: Uint8Array, count: number): number;
   trim(position: number): void;
   close(): void;
 }
 
-/**
- * Opens the newest segment, or the first one.
- *
- * WAL with `synchronous=FULL` syncs the write-ahead log at every commit; `fullfsync` makes that a real one on macOS.
- */
+interface OpenSegment {
+  first: number;
+  next: number;
+  path: string;
+  database: DatabaseSync;
+  insert: StatementSync;
+}
+
+/** Opens the newest segment, or the first one. Throws when another process writes to the folder. */
 export function openSqliteWriter({ folder, segmentBytesMax }: SqliteLogOptions): SqliteWriter {
   mkdirSync(folder, { recursive: true });
   const lock = lockFolder(folder);
   let segment = openSegment(folder, listSegments(folder).at(-1)?.first ?? 0);
 
   return {
-    append(batch) {
+    append(packed, count) {
       if (segment.next > segment.first && isFull(segment.path, segmentBytesMax)) {
         segment.database.close();
         segment = openSegment(folder, segment.next);
       }
       const position = segment.next;
-      segment.database.exec('BEGIN IMMEDIATE');
-      try {
-        for (const [index, { key, frame }] of batch.entries()) segment.insert.run(position + index, key, frame);
-        segment.database.exec('COMMIT');
-      } catch (error) {
-        if (segment.database.isTransaction) segment.database.exec('ROLLBACK');
-        throw error;
-      }
-      segment.next = position + batch.length;
+      // One statement is one transaction: it is committed, and synced, when it returns.
+      segment.insert.run(position, count, packed);
+      segment.next = position + count;
       return position;
     },
     trim(position) {
@@ -74,29 +72,26 @@ function lockFolder(folder: string): DatabaseSync {
   }
 }
 
-interface OpenSegment {
-  first: number;
-  next: number;
-  path: string;
-  database: DatabaseSync;
-  insert: StatementSync;
-}
-
+/**
+ * WAL with `synchronous=FULL` syncs the write-ahead log at every commit; `fullfsync` makes that a real one on macOS.
+ * A batch is tens of kilobytes, so large pages mean fewer of them.
+ */
 function openSegment(folder: string, first: number): OpenSegment {
   const path = segmentPath(folder, first);
   const database = new DatabaseSync(path);
   database.exec(`
+    PRAGMA page_size = 16384;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
     PRAGMA checkpoint_fullfsync = ON;
-    PRAGMA wal_autocheckpoint = 4000;
-    CREATE TABLE IF NOT EXISTS records (position INTEGER PRIMARY KEY, key TEXT NOT NULL, frame BLOB NOT NULL) STRICT;
+    PRAGMA wal_autocheckpoint = 1000;
+    CREATE TABLE IF NOT EXISTS batches (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, packed BLOB NOT NULL) STRICT;
   `);
   syncFolder(folder);
-  const { last } = database.prepare('SELECT max(position) AS last FROM records').get() as { last: number | null };
-  const insert = database.prepare('INSERT INTO records (position, key, frame) VALUES (?, ?, ?)');
-  return { first, next: last === null ? first : last + 1, path, database, insert };
+  const last = database.prepare('SELECT first + count AS next FROM batches ORDER BY first DESC LIMIT 1').get();
+  const insert = database.prepare('INSERT INTO batches (first, count, packed) VALUES (?, ?, ?)');
+  return { first, next: (last?.next as number | undefined) ?? first, path, database, insert };
 }
 
 function isFull(path: string, segmentBytesMax: number): boolean {

@@ -1,4 +1,5 @@
 import type { Log } from './log.ts';
+import { packBatch } from './packing.ts';
 import { openSqliteReader } from './sqlite-reader.ts';
 import { openSqliteWriter, type SqliteLogOptions } from './sqlite-writer.ts';
 
@@ -16,7 +17,7 @@ export function createSqliteLog(options: SqliteLogOptions): Log {
   };
 
   return {
-    append: async (batch) => write().append(batch),
+    append: async (batch) => write().append(packBatch(batch), batch.length),
     read: async (from, limits) => reader.read(from, limits),
     bounds: async () => reader.bounds(),
     async trim(position) {

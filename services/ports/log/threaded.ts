@@ -1,11 +1,12 @@
 import { Worker } from 'node:worker_threads';
-import type { Log, NewRecord } from './log.ts';
+import type { Log } from './log.ts';
+import { packBatch } from './packing.ts';
 import { openSqliteReader } from './sqlite-reader.ts';
 import type { SqliteLogOptions } from './sqlite-writer.ts';
 
-/** A request to the writer's thread. Keys and lengths describe the records that lie one behind the other in `buffer`. */
+/** A request to the writer's thread. `packed` holds a batch of `count` records. */
 export type WriterRequest =
-  | { call: number; name: 'append'; keys: string[]; lengths: number[]; buffer: ArrayBuffer }
+  | { call: number; name: 'append'; count: number; packed: ArrayBuffer }
   | { call: number; name: 'trim'; position: number }
   | { call: number; name: 'close' };
 
@@ -55,8 +56,8 @@ export function createThreadedSqliteLog(options: SqliteLogOptions): Log {
 
   return {
     append(batch) {
-      const { keys, lengths, buffer } = pack(batch);
-      return send({ name: 'append', keys, lengths, buffer }, [buffer]);
+      const packed = packBatch(batch).buffer as ArrayBuffer;
+      return send({ name: 'append', count: batch.length, packed }, [packed]);
     },
     read: async (from, limits) => reader.read(from, limits),
     bounds: async () => reader.bounds(),
@@ -70,16 +71,4 @@ export function createThreadedSqliteLog(options: SqliteLogOptions): Log {
       await thread.terminate();
     },
   };
-}
-
-function pack(batch: readonly NewRecord[]): { keys: string[]; lengths: number[]; buffer: ArrayBuffer } {
-  const lengths = batch.map((record) => record.frame.length);
-  const buffer = new ArrayBuffer(lengths.reduce((sum, length) => sum + length, 0));
-  const bytes = new Uint8Array(buffer);
-  let offset = 0;
-  for (const { frame } of batch) {
-    bytes.set(frame, offset);
-    offset += frame.length;
-  }
-  return { keys: batch.map((record) => record.key), lengths, buffer };
 }

@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { ConfigError, centurylinkEvents, hashToken, loadConfig } from '../services/config.ts';
+import { publishedKeyPem } from '../services/core/providers/centurylink/published-key.ts';
+
+const endpoint = '{ name: a, provider: centurylink, event: Server.Created, account: nwnd, token: demo-server-created }';
+const good = `tenants: [{ name: northwind, demo: true, roots: [centurylink:NWND], endpoints: [${endpoint}] }]`;
+
+function load(yaml: string, environment: Record<string, string> = {}, portOffset = 0) {
+  const folder = mkdtempSync(join(tmpdir(), 'hookwatch-config-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'hookwatch.yaml');
+  writeFileSync(file, yaml);
+  writeFileSync(join(folder, 'token'), ' a-token-from-a-file \n');
+  return loadConfig({ HOOKWATCH_CONFIG: file, ...environment }, portOffset);
+}
+
+test('the shipped example is valid, and has all ten events', () => {
+  const { tenants } = loadConfig({ HOOKWATCH_CONFIG: new URL('../hookwatch.yaml', import.meta.url).pathname });
+  expect(tenants[0]?.endpoints.map(({ event }) => event).sort()).toEqual([...centurylinkEvents].sort());
+});
+
+test('what is not said has a default: loopback, the published key, five servers within an hour', () => {
+  const config = load(good);
+  expect(config).toMatchObject({ host: '127.0.0.1', ports: { edge: 8080, console: 8090, clickhouse: 8123 } });
+  expect(config.keys).toEqual([{ id: 'centurylink-published', provider: 'centurylink', pem: publishedKeyPem }]);
+  const [tenant] = config.tenants;
+  expect(tenant?.rules).toEqual({ 'account-created-then-servers': { servers: 5, within_ms: 3_600_000 } });
+  expect(tenant?.endpoints[0]).toMatchObject({
+    account: 'NWND',
+    recursive: false,
+    tokenSha256: hashToken('demo-server-created'),
+  });
+});
+
+test('an offset shifts every port but 0, and an empty variable counts as unset', () => {
+  const { ports } = load(good, { HOOKWATCH_EDGE_PORT: '0', HOOKWATCH_CONSOLE_PORT: '' }, 100);
+  expect(ports).toEqual({ edge: 0, edgeInternal: 8181, console: 8190, clickhouse: 8223 });
+});
+
+test('a token may stand in a file, and is kept as its hash only', () => {
+  const config = load(
+    good.replace('demo: true', 'demo: false').replace('token: demo-server-created', 'tokenFile: token'),
+  );
+  const [found] = config.tenants[0]!.endpoints;
+  expect(found).toMatchObject({ tokenSha256: hashToken('a-token-from-a-file') });
+  expect(found).not.toHaveProperty('token');
+});
+
+test.each<[mistake: string, yaml: string, message: RegExp]>([
+  [
+    'a plain token outside of a demo',
+    good.replace('demo: true', 'demo: false'),
+    /a plain token is allowed only under demo: true/,
+  ],
+  ['no token', good.replace(', token: demo-server-created', ''), /needs exactly one of tokenSha256, tokenFile/],
+  ['an unknown event', good.replace('Server.Created', 'Server.Exploded'), /endpoints\.0\.event: Invalid option/],
+  ['an unknown key', good.replace('demo: true', 'demo: true, colour: red'), /Unrecognized key: "colour"/],
+  [
+    'a token twice',
+    good.replace(endpoint, `${endpoint}, ${endpoint.replace('name: a', 'name: b')}`),
+    /token of endpoint .* is given twice/,
+  ],
+  [
+    'an endpoint name twice',
+    good.replace(endpoint, `${endpoint}, ${endpoint.replace('demo-server-created', 'demo-another-one')}`),
+    /endpoint of northwind a is given twice/,
+  ],
+  [
+    'a token file that is not there',
+    good.replace('token: demo-server-created', 'tokenFile: absent'),
+    /cannot read .*absent/,
+  ],
+  [
+    'a window without a unit',
+    good.replace('demo: true', 'demo: true, rules: { account-created-then-servers: { within: "60" } }'),
+    /for example 1h/,
+  ],
+  ['no YAML', 'tenants: [', /Cannot read .*hookwatch.yaml/],
+  ['nothing', '', /Cannot start/],
+])('%s is refused, with its place', (_mistake, yaml, message) => {
+  expect(() => load(yaml)).toThrow(ConfigError);
+  expect(() => load(yaml)).toThrow(message);
+});
+
+test('all mistakes are reported together', () => {
+  const mistakes = { HOOKWATCH_EDGE_PORT: '99999', HOOKWATCH_LOG_LEVEL: 'loud', CLICKHOUSE_URL: 'nowhere' };
+  expect(() => load(good, mistakes)).toThrow(
+    /HOOKWATCH_EDGE_PORT[\s\S]*CLICKHOUSE_URL|CLICKHOUSE_URL[\s\S]*HOOKWATCH_EDGE_PORT/,
+  );
+  expect(() => load(good, mistakes)).toThrow(/HOOKWATCH_LOG_LEVEL/);
+});
