@@ -32,27 +32,30 @@ export function findMissing({ packages }: PackageLock): Record<string, LockedPac
   for (const [path, wanting] of Object.entries(packages)) {
     for (const [name, version] of Object.entries(wanting.optionalDependencies ?? {})) {
       if (packages[`node_modules/${name}`] || packages[`${path}/node_modules/${name}`]) continue;
-      missing[name] = { version, ...(wanting.dev ? { dev: true } : {}), ...platformOf(name, version), optional: true };
+      const { os, cpu, libc } = platformOf(name, version);
+      // In npm's own order, so that npm leaves the file as it is.
+      missing[name] = { version, cpu, ...(wanting.dev ? { dev: true } : {}), ...libc, optional: true, os };
     }
   }
   return missing;
 }
 
 /** What a package's name says of its platform: `@chdb/lib-linux-arm64-gnu` is for Linux, arm64, glibc. */
-function platformOf(name: string, version: string): Pick<LockedPackage, 'os' | 'cpu' | 'libc'> {
+function platformOf(name: string, version: string) {
   const match = /-(android|darwin|freebsd|linux|win32)-([a-z0-9]+)(?:-(gnu|musl|msvc))?$/.exec(name);
   if (!match || !/^\d/.test(version)) {
     throw new Error(`Cannot add ${name}@${version} to the lock: no platform in its name or no exact version`);
   }
   const [, os, cpu, libc] = match;
-  return { os: [os!], cpu: [cpu!], ...(os === 'linux' ? { libc: [libc === 'musl' ? 'musl' : 'glibc'] } : {}) };
+  const ofLinux = os === 'linux' ? { libc: [libc === 'musl' ? 'musl' : 'glibc'] } : {};
+  return { os: [os!], cpu: [cpu!], libc: ofLinux };
 }
 
 // Not import.meta.main, which is younger than Node 24.0.
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const lock = readPackageLock();
   const missing = Object.entries(findMissing(lock)).map(([name, entry]) => [`node_modules/${name}`, entry] as const);
-  const sorted = [...Object.entries(lock.packages), ...missing].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = [...Object.entries(lock.packages), ...missing].sort(([a], [b]) => a.localeCompare(b, 'en'));
   writeFileSync(lockFile, `${JSON.stringify({ ...lock, packages: Object.fromEntries(sorted) }, null, 2)}\n`);
   console.log(`Added ${missing.length} packages to package-lock.json`);
 }

@@ -68,6 +68,8 @@ export interface Config {
   clickhouseUser: string | undefined;
   clickhousePassword: string | undefined;
   analystPassword: string | undefined;
+  /** Names, besides the loopback ones, under which browsers may call the live page. */
+  consoleHosts: string[];
   logLevel: string;
   edgeName: string;
   journal: { bytesMax: number; segmentBytesMax: number; retentionMs: number };
@@ -100,6 +102,15 @@ const environmentSchema = z.object({
   CLICKHOUSE_USER: z.string().optional(),
   CLICKHOUSE_PASSWORD: z.string().optional(),
   HOOKWATCH_ANALYST_PASSWORD: z.string().min(12).optional(),
+  HOOKWATCH_CONSOLE_HOSTS: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter(Boolean),
+    ),
   HOOKWATCH_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   HOOKWATCH_EDGE_NAME: z
     .string()
@@ -191,6 +202,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     clickhouseUser: env.CLICKHOUSE_USER,
     clickhousePassword: env.CLICKHOUSE_PASSWORD,
     analystPassword: env.HOOKWATCH_ANALYST_PASSWORD,
+    consoleHosts: env.HOOKWATCH_CONSOLE_HOSTS,
     logLevel: env.HOOKWATCH_LOG_LEVEL,
     edgeName: env.HOOKWATCH_EDGE_NAME,
     journal: {
@@ -202,6 +214,13 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     ttlDays: { deliveries: env.HOOKWATCH_DELIVERIES_TTL_DAYS, facts: env.HOOKWATCH_FACTS_TTL_DAYS },
     ...file,
   };
+}
+
+/** The value of `--port-offset`. Throws ConfigError. */
+export function parsePortOffset(text = '0'): number {
+  const offset = Number(text);
+  if (Number.isInteger(offset) && offset >= 0 && offset <= 50_000) return offset;
+  throw new ConfigError(`Cannot use --port-offset ${text}: it must be a whole number from 0 to 50000`);
 }
 
 function withoutEmpty(environment: Record<string, string | undefined>): Record<string, string> {

@@ -1,6 +1,6 @@
 /** The command line: chooses parts and starts them, nothing else. */
 import { parseArgs } from 'node:util';
-import { type Config, ConfigError, environment, loadConfig } from './config.ts';
+import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from './config.ts';
 import type { Running } from './parts.ts';
 import type { PartReady } from './supervisor/supervisor.ts';
 
@@ -8,6 +8,7 @@ const usage = `Usage: hookwatch <command> [options]
 
   start        everything on this machine: edge, pipeline (worker, sink, console), ClickHouse
   simulate     sends signed traffic of a small reseller to a running edge
+  apply        brings changes of hookwatch.yaml into the lanes of a running Hookwatch
   edge         the edge alone
   pipeline     worker, sink and console alone
   clickhouse   the embedded ClickHouse alone
@@ -20,7 +21,11 @@ Settings come from hookwatch.yaml and the environment; README.md lists them.
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
 `;
 
+const options = { 'port-offset': { type: 'string' }, help: { type: 'boolean' } } as const;
+
 type Part = (config: Config) => Promise<Running>;
+
+const orphanDrainMsMax = 30_000;
 
 const parts: Record<string, () => Promise<Part>> = {
   edge: async () => (await import('./parts.ts')).runEdge,
@@ -31,8 +36,9 @@ const parts: Record<string, () => Promise<Part>> = {
 async function main([command = '', ...args]: string[]): Promise<number> {
   if (command === 'start') return (await import('./supervisor/command.ts')).startCommand(args);
   if (command === 'simulate') return simulate(args);
+  if (command === 'apply') return apply(args);
   const part = parts[command];
-  if (part) return runPart(await part(), args);
+  if (part) return runPart(command, await part(), args);
   const asked = command === '' || command === 'help' || command === '--help' || command === '-h';
   (asked ? process.stdout : process.stderr).write(asked ? usage : `Unknown command ${command}\n\n${usage}`);
   return asked ? 0 : 2;
@@ -49,23 +55,41 @@ async function simulate(args: string[]): Promise<number> {
   });
 }
 
-/** Runs one part until a signal. Under a supervisor it says when it works, and leaves Ctrl-C to the supervisor. */
-async function runPart(part: Part, args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options: { 'port-offset': { type: 'string' }, help: { type: 'boolean' } } });
+async function apply(args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options });
+  const { applyCommand, applyUsage } = await import('./apply/command.ts');
+  if (values.help) {
+    process.stdout.write(applyUsage);
+    return 0;
+  }
+  const { ports, host, tenants } = loadConfig(environment, parsePortOffset(values['port-offset']));
+  return applyCommand({
+    edgeInternalUrl: `http://127.0.0.1:${ports.edgeInternal}`,
+    consoleUrl: `http://${host}:${ports.console}`,
+    tenants,
+  });
+}
+
+/** Runs one part until a signal. Under a supervisor it says when it works. */
+async function runPart(name: string, part: Part, args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options });
   if (values.help) {
     process.stdout.write(usage);
     return 0;
   }
   const signalled = new Promise<void>((resolve) => {
-    process.on('SIGTERM', resolve);
-    process.on('SIGINT', () => process.connected || resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
     // Without its supervisor a part ends, save for the edge: losing deliveries is worse than an orphan.
-    if (process.argv[2] !== 'edge') process.on('disconnect', resolve);
+    if (name === 'edge') return;
+    process.on('disconnect', () => resolve());
+    if (process.connected === false) resolve();
   });
-  const running = await part(loadConfig(environment, Number(values['port-offset'] ?? 0)));
-  process.send?.({ kind: 'ready', urls: running.urls } satisfies PartReady);
-  if (!process.send) process.stdout.write(`${Object.values(running.urls).join('\n')}\n`);
+  const running = await part(loadConfig(environment, parsePortOffset(values['port-offset'])));
+  if (process.connected) process.send?.({ kind: 'ready', urls: running.urls } satisfies PartReady);
+  else process.stdout.write(`${Object.values(running.urls).join('\n')}\n`);
   await Promise.race([signalled, running.failed]);
+  // A supervisor would kill what does not drain; nobody does once it is gone.
+  if (process.connected === false) setTimeout(() => process.exit(1), orphanDrainMsMax).unref();
   await running.close();
   return 0;
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import type { Config } from './config.ts';
 import { createConsole } from './console/console.ts';
+import { loopbackHosts } from './console/guard.ts';
 import { startEdge } from './edge/process.ts';
 import { trimJournal } from './edge/retention.ts';
 import { createStatusApp, serve } from './http.ts';
@@ -18,6 +19,7 @@ import { startEngine } from './ports/warehouse/chdb/start-engine.ts';
 import { createClickHouseWarehouse } from './ports/warehouse/clickhouse.ts';
 import { prepareSecrets } from './secrets.ts';
 import { createSink } from './sink/sink.ts';
+import { removeEdgePid, writeEdgePid } from './supervisor/edge-pid.ts';
 import { consoleMetrics, createRegistry, sinkMetrics, workerMetrics } from './telemetry.ts';
 import { createWorker } from './worker/worker.ts';
 
@@ -34,7 +36,10 @@ const outputsFolder = (config: Config) => join(config.dataFolder, 'outputs');
 const checkpointsFolder = (config: Config) => join(config.dataFolder, 'checkpoints');
 
 export function createLogger(config: Config, name: string): Logger {
-  return pino({ name, level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
+  const destination = pino.destination({ dest: 2, sync: false });
+  // A terminal that is gone must not take the edge with it.
+  destination.on('error', () => {});
+  return pino({ name, level: config.logLevel }, destination);
 }
 
 /** Takes webhooks in. Depends on nothing but its disk. */
@@ -55,6 +60,7 @@ export async function runEdge(config: Config): Promise<Running> {
     await log.close();
     throw error;
   });
+  writeEdgePid(config.dataFolder);
   const lanes = config.tenants.map((tenant) => tenant.name);
   const trim = () =>
     trimJournal({ log, checkpoints, lanes, retentionMs: config.journal.retentionMs, nowMs: Date.now() }).catch(
@@ -67,6 +73,7 @@ export async function runEdge(config: Config): Promise<Running> {
     async close() {
       clearInterval(timer);
       await edge.close();
+      removeEdgePid(config.dataFolder);
       await log.close();
     },
   };
@@ -93,16 +100,18 @@ export async function runPipeline(config: Config): Promise<Running> {
     logger,
   });
   const sink = createSink({ outputs, warehouse, metrics: sinkMetrics(registry), logger });
-  const page = createConsole({ outputs, logger, metrics: consoleMetrics(registry) });
+  const hosts = [...loopbackHosts, ...config.consoleHosts];
+  const page = createConsole({ outputs, logger, hosts, metrics: consoleMetrics(registry) });
   await page.start();
   const app = createStatusApp(registry, () => [...worker.troubles(), ...sink.troubles()]);
+  app.get('/lanes', (c) => c.json(worker.lanes()));
   app.route('/', page.app);
   const served = await serve(app, config.host, config.ports.console);
   return {
     urls: { console: served.url },
     failed: Promise.race([worker.run(), sink.run()]).then(() => never),
     async close() {
-      await worker.stop();
+      await worker.stop(5_000);
       await sink.stop();
       await page.stop();
       await served.close();

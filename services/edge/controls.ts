@@ -6,12 +6,12 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import { encode } from '../core/records/codec.ts';
+import { canonicalJson } from '../settings.ts';
 import type { EdgeMetrics } from '../telemetry.ts';
 import { refusals } from './answers.ts';
 import type { Journal, JournalRefusal } from './journal.ts';
 import type { EdgeLimits } from './limits.ts';
 import { controlRecord } from './producer.ts';
-import { canonicalJson } from './settings.ts';
 
 export interface ControlOptions {
   lanes: readonly string[];

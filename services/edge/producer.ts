@@ -11,7 +11,7 @@ import type { TenantConfig } from '../config.ts';
 import { encode } from '../core/records/codec.ts';
 import type { Control, ControlKind } from '../core/records/generated.ts';
 import type { NewRecord } from '../ports/log/log.ts';
-import { settingsDocument } from './settings.ts';
+import { canonicalJson, settingsOf } from '../settings.ts';
 import { type EdgeState, type Lanes, lanesInJournal } from './state.ts';
 
 /** The place of a record. `id` is what a sender is told: received time in hex (12 digits), '-', boot, '-', seq. */
@@ -65,7 +65,7 @@ export function createProducer({ edge, tenants, state: saved, randomId, save }: 
     if (settings === undefined) {
       const place = number(lane, receivedAt);
       settings = place.id;
-      add(place, 'settings', { document: settingsDocument(tenant, settings) });
+      add(place, 'settings', { document: canonicalJson(settingsOf(tenant)) });
     }
     add(number(lane, receivedAt), 'boot', { edge, predecessor: known?.boot ?? '' });
     return { settings, records };

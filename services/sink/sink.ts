@@ -88,7 +88,7 @@ export function createSink(options: SinkOptions): Sink {
     }
   }
 
-  function report(error: WarehouseError, what: { attempt: number }): void {
+  function report(error: WarehouseError, what: { attempt: number; delayMs: number }): void {
     metrics.retries.inc({ code: error.code });
     metrics.blocked.set(1);
     trouble = `ClickHouse does not take what it is given: ${error.message}`;

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
-import { type Config, ConfigError, environment, loadConfig } from '../config.ts';
+import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from '../config.ts';
 import { analystPasswordFile, prepareSecrets } from '../secrets.ts';
+import { hintAtEarlierEdge } from './edge-pid.ts';
 import { claimPorts, type WantedPort } from './ports.ts';
 import { createSupervisor, type PartOptions } from './supervisor.ts';
 
@@ -26,7 +27,7 @@ export async function startCommand(args: string[]): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  const offset = parseOffset(values['port-offset']);
+  const offset = parsePortOffset(values['port-offset']);
   const config = loadConfig({ HOOKWATCH_LOG_LEVEL: 'warn', ...environment }, offset);
   const embedded = config.clickhouseUrl === undefined;
   if (embedded && !hasEngine()) {
@@ -38,10 +39,7 @@ export async function startCommand(args: string[]): Promise<number> {
   mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
   const wanted = wantedPorts(config, embedded);
   const { ports, taken } = await claimPorts(config.host, wanted);
-  if (taken.length > 0) {
-    const list = taken.map(({ port, setting }) => `  port ${port} is in use: set ${setting}`).join('\n');
-    throw new ConfigError(`Cannot start:\n${list}\nor shift all ports: npm start -- --port-offset 100`);
-  }
+  if (taken.length > 0) throw new ConfigError(describeTaken(taken, config));
   prepareSecrets(config);
   const env = {
     HOOKWATCH_LOG_LEVEL: config.logLevel,
@@ -54,10 +52,16 @@ async function supervise(config: Config, parts: PartOptions[]): Promise<number> 
   const logger = pino({ name: 'supervisor', level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const supervisor = createSupervisor({ parts, logger });
   const signalled = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });
+  // Whoever reads along may go, a terminal too: that is no reason to die without draining.
+  process.stdout.on('error', () => {});
   process.stdout.write('Starting edge, pipeline and ClickHouse …\n');
-  const urls = await Promise.race([supervisor.start(), signalled]);
+  const started = supervisor.start().catch((error: Error) => {
+    const hint = hintAtEarlierEdge(config.dataFolder);
+    throw hint === '' ? error : new Error(`${error.message}. ${hint}`, { cause: error });
+  });
+  const urls = await Promise.race([started, signalled]);
   if (urls) {
     process.stdout.write(banner(config, urls));
     await signalled;
@@ -68,6 +72,14 @@ async function supervise(config: Config, parts: PartOptions[]): Promise<number> 
   return 0;
 }
 
+function describeTaken(taken: readonly WantedPort[], { dataFolder }: Config): string {
+  const list = taken.map(({ port, setting }) => `  port ${port} is in use: set ${setting}`);
+  const edge = taken.some(({ setting }) => setting.startsWith('HOOKWATCH_EDGE'));
+  const hint = edge ? hintAtEarlierEdge(dataFolder) : '';
+  const shift = 'or shift all ports: npm start -- --port-offset 100';
+  return ['Cannot start:', ...list, shift, ...(hint === '' ? [] : [hint])].join('\n');
+}
+
 /** In the order in which they drain: what takes in first, what is written to last. */
 function partsOf(embedded: boolean, env: Record<string, string>): PartOptions[] {
   const part = (name: string, more: Record<string, string> = {}): PartOptions => ({
@@ -75,9 +87,13 @@ function partsOf(embedded: boolean, env: Record<string, string>): PartOptions[] 
     args: [entry, name],
     env: { ...env, ...more },
   });
+  // Deliveries that come while it is away are lost: nobody sends them again.
+  const edge = { ...part('edge'), backoffMsMax: 1_000 };
+  // Its worker and its sink have deadlines of their own: 5 and 10 s.
+  const pipeline = { ...part('pipeline'), drainMsMax: 25_000 };
   // Fixed before the first line of JavaScript runs: each query under way holds a thread of that pool.
   const engine = part('clickhouse', { UV_THREADPOOL_SIZE: '16' });
-  return [part('edge'), part('pipeline'), ...(embedded ? [engine] : [])];
+  return [edge, pipeline, ...(embedded ? [engine] : [])];
 }
 
 function wantedPorts(config: Config, embedded: boolean): WantedPort[] {
@@ -88,12 +104,6 @@ function wantedPorts(config: Config, embedded: boolean): WantedPort[] {
     { port: console, setting: 'HOOKWATCH_CONSOLE_PORT' },
     ...(embedded ? [{ port: clickhouse, setting: 'HOOKWATCH_CLICKHOUSE_PORT' }] : []),
   ];
-}
-
-function parseOffset(text = '0'): number {
-  const offset = Number(text);
-  if (Number.isInteger(offset) && offset >= 0 && offset <= 50_000) return offset;
-  throw new ConfigError(`Cannot use --port-offset ${text}: it must be a whole number from 0 to 50000`);
 }
 
 function hasEngine(): boolean {

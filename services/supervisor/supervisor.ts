@@ -14,14 +14,18 @@ export interface PartOptions {
   env?: Record<string, string>;
   /** How long it may take to drain before it is killed. */
   drainMsMax?: number;
+  /** Longest pause before it is started again. */
+  backoffMsMax?: number;
 }
 
 export interface SupervisorOptions {
   /** In the order in which they are drained. */
   parts: PartOptions[];
   logger: Logger;
+  /** Pause before a part is started again; it doubles with every death in a row. */
   backoffMsMin?: number;
-  backoffMsMax?: number;
+  /** A part that has run for so long before it dies begins with the shortest pause again. */
+  steadyMs?: number;
 }
 
 /** What a part tells of itself once it works: where it can be reached. */
@@ -35,63 +39,70 @@ export interface Supervisor {
   start(): Promise<Record<string, string>>;
   /** Process id of a part, while it runs. */
   pid(name: string): number | undefined;
+  /** Drains the parts one after the other; none is started again. */
   stop(): Promise<void>;
 }
 
 interface Part extends PartOptions {
   child: ChildProcess | undefined;
   startedAt: number;
-  failures: number;
+  /** It has worked at least once. */
+  proven: boolean;
+  deathsInARow: number;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** A part that has worked for so long starts again at once when it dies. */
-const steadyMs = 60_000;
-
 export function createSupervisor(options: SupervisorOptions): Supervisor {
-  const { logger, backoffMsMin = 100, backoffMsMax = 10_000 } = options;
+  const { logger, backoffMsMin = 100, steadyMs = 60_000 } = options;
   const parts = options.parts.map(
-    (part): Part => ({ ...part, child: undefined, startedAt: 0, failures: 0, timer: undefined }),
+    (part): Part => ({ ...part, child: undefined, startedAt: 0, proven: false, deathsInARow: 0, timer: undefined }),
   );
-  let stopping = false;
+  let stopping: Promise<void> | undefined;
 
   /** Resolves with the part's URLs; rejects when it ends before it was ready. */
   function launch(part: Part): Promise<Record<string, string>> {
     const child = spawn(process.execPath, part.args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...environment, ...part.env },
+      // A group of its own: Ctrl-C goes to every process of the terminal's group, and would end all parts at once.
+      detached: true,
     });
     part.child = child;
     part.startedAt = performance.now();
+    logger.info({ part: part.name, process: child.pid }, 'part started');
     return new Promise((resolve, reject) => {
-      child.on('message', (message: PartReady) => {
-        if (message.kind === 'ready') resolve(message.urls);
+      child.on('message', ({ kind, urls }: PartReady) => {
+        if (kind !== 'ready') return;
+        part.proven = true;
+        logger.info({ part: part.name, process: child.pid, urls }, 'part works');
+        resolve(urls);
       });
-      child.on('error', reject);
-      child.on('exit', (code, signal) => {
+      const end = (how: string) => {
         part.child = undefined;
-        reject(new Error(`${part.name} ended with ${signal ?? `exit code ${code}`} before it was ready`));
+        if (part.proven && !stopping) startAgain(part, how);
+        reject(new Error(`${part.name} ended with ${how} before it was ready`));
+      };
+      child.on('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+      child.on('error', (error) => {
+        // What could not be spawned has no exit.
+        if (child.pid === undefined) end(error.message);
       });
     });
   }
 
-  function keepAlive(part: Part): void {
-    part.child?.once('exit', (code, signal) => {
-      if (stopping) return;
-      part.failures = performance.now() - part.startedAt > steadyMs ? 0 : part.failures + 1;
-      const delayMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.max(0, part.failures - 1));
-      logger.error({ part: part.name, code, signal, delayMs }, 'part died; it is started again');
-      part.timer = setTimeout(() => {
-        launch(part).catch((error) => logger.error({ part: part.name, err: error }, 'part did not come up'));
-        keepAlive(part);
-      }, delayMs);
-    });
+  function startAgain(part: Part, how: string): void {
+    const steady = performance.now() - part.startedAt >= steadyMs;
+    part.deathsInARow = steady ? 1 : part.deathsInARow + 1;
+    const delayMs = Math.min(part.backoffMsMax ?? 10_000, backoffMsMin * 2 ** (part.deathsInARow - 1));
+    logger.error({ part: part.name, how, delayMs }, 'part died; it is started again');
+    part.timer = setTimeout(() => {
+      launch(part).catch(() => {}); // Its end is logged here, each time.
+    }, delayMs);
   }
 
   async function drain(part: Part): Promise<void> {
-    clearTimeout(part.timer);
     const { child } = part;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (!child) return;
     const exited = once(child, 'exit');
     child.kill('SIGTERM');
     const timer = setTimeout(() => {
@@ -102,18 +113,20 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     clearTimeout(timer);
   }
 
-  async function stop(): Promise<void> {
-    stopping = true;
+  async function drainAll(): Promise<void> {
+    for (const part of parts) clearTimeout(part.timer);
     for (const part of parts) await drain(part);
+  }
+
+  function stop(): Promise<void> {
+    stopping ??= drainAll();
+    return stopping;
   }
 
   return {
     async start() {
-      const started = parts.map(launch);
       try {
-        const urls = await Promise.all(started);
-        if (!stopping) for (const part of parts) keepAlive(part);
-        return Object.assign({}, ...urls) as Record<string, string>;
+        return Object.assign({}, ...(await Promise.all(parts.map(launch)))) as Record<string, string>;
       } catch (error) {
         await stop();
         throw error;

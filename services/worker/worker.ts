@@ -10,6 +10,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Output } from '../core/flow/context.ts';
 import type { LaneRecord } from '../core/flow/flow.ts';
+import type { LaneSummary } from '../core/flow/summary.ts';
 import { decode, encode } from '../core/records/codec.ts';
 import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
 import type { Log, LogRecord, NewRecord } from '../ports/log/log.ts';
@@ -36,10 +37,15 @@ export interface WorkerOptions {
 export interface Worker {
   /** Runs until `stop`; rejects when a lane cannot go on. */
   run(): Promise<void>;
-  /** Ends the batch at hand, saves a checkpoint of every lane, and lets `run` resolve. */
-  stop(): Promise<void>;
+  /**
+   * Works on what is left in the log for at most `deadlineMs`, ends the batch at hand, saves a checkpoint of every lane,
+   * and lets `run` resolve.
+   */
+  stop(deadlineMs?: number): Promise<void>;
   /** Why it does not do its work now; empty when it does. */
   troubles(): string[];
+  /** What the lanes say of themselves, by tenant. */
+  lanes(): Record<string, LaneSummary>;
 }
 
 export function createWorker(options: WorkerOptions): Worker {
@@ -49,6 +55,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const checkpointIntervalMs = options.checkpointIntervalMs ?? 5_000;
   const lanes = new Map<string, Lane>();
   const stopping = new AbortController();
+  let endsAt = 0;
   let reading = false;
   let running: Promise<void> | undefined;
   let saving: Promise<void> | undefined;
@@ -110,7 +117,7 @@ export function createWorker(options: WorkerOptions): Worker {
   async function loop(): Promise<void> {
     let position = await startPosition(records, checkpoints, laneOf);
     reading = true;
-    while (!stopping.signal.aborted) {
+    while (!stopping.signal.aborted || (performance.now() < endsAt && position < (await records.bounds()).next)) {
       const batch = await records.read(position, limits);
       if (batch.length > 0) {
         await work(batch);
@@ -129,10 +136,12 @@ export function createWorker(options: WorkerOptions): Worker {
       running ??= loop();
       return running;
     },
-    async stop() {
+    async stop(deadlineMs = 0) {
+      endsAt = performance.now() + deadlineMs;
       stopping.abort();
       await running?.catch(() => {});
     },
+    lanes: () => Object.fromEntries([...lanes.values()].map((lane) => [lane.tenant, lane.summary()])),
     troubles: () => (reading ? [] : ['worker: the lanes are not open yet']),
   };
 }

@@ -29,7 +29,6 @@ describe('a lane', () => {
     expect(boot).toMatchObject({ kind: 'boot', seq: 1, predecessor: '', edge: 'edge-1', boot: settings!.boot });
     expect(boot!.boot).toMatch(/^[0-9a-f]{16}$/);
     expect(JSON.parse(settings!.document)).toEqual({
-      id: settings!.id,
       roots: ['centurylink:NWND'],
       endpoints: [
         { name: 'server-created', provider: 'centurylink', event: 'Server.Created', account: 'NWND', recursive: true },

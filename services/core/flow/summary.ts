@@ -1,8 +1,11 @@
 import { producersBehind } from './producers.ts';
-import { type FlowState, metaOf } from './state.ts';
+import { settingsOf } from './settings.ts';
+import { type FlowState, metaOf, type Settings } from './state.ts';
 
 /** What a lane's state says of itself: for metrics and for the ledger, never from counting what a process did. */
 export interface LaneSummary {
+  /** In force; undefined before the lane's first record. */
+  settings: Settings | undefined;
   position: number;
   /** Epoch milliseconds. */
   watermark: number;
@@ -22,6 +25,7 @@ export function summarize(state: FlowState): LaneSummary {
   const counted = (group: string) =>
     state.counts.sortedEntries(group).map(([key, count]) => ({ labels: key.split('|'), count }));
   return {
+    settings: settingsOf(state),
     position: meta.position,
     watermark: meta.watermark,
     producersBehind: producersBehind(state),

@@ -34,8 +34,8 @@ export interface Tables {
   restore(chunks: Iterable<Uint8Array>): void;
 }
 
-const absent = Symbol('absent');
-type Slot = unknown | typeof absent;
+/** What an entry holds; undefined where there is none, for no value is undefined. */
+type Slot = unknown;
 const entriesPerChunk = 500;
 const emptyGroup: ReadonlyMap<string, unknown> = new Map();
 
@@ -61,13 +61,13 @@ export function createTables(): Tables {
 
   function write(store: Store, group: string, key: string, value: Slot): void {
     let entries = store.groups.get(group);
-    const before = entries?.has(key) ? entries.get(key) : absent;
+    const before = entries?.get(key);
+    undo.push({ store, group, key, before });
     freeze(store, group, key, before);
-    if (value === absent) {
-      if (before === absent) return;
-      entries!.delete(key);
+    if (value === undefined) {
+      if (!entries?.delete(key)) return;
       store.size--;
-      if (entries!.size === 0) store.groups.delete(group);
+      if (entries.size === 0) store.groups.delete(group);
       return;
     }
     if (!entries) {
@@ -75,12 +75,7 @@ export function createTables(): Tables {
       store.groups.set(group, entries);
     }
     entries.set(key, value);
-    if (before === absent) store.size++;
-  }
-
-  function record(store: Store, group: string, key: string): void {
-    const entries = store.groups.get(group);
-    undo.push({ store, group, key, before: entries?.has(key) ? entries.get(key) : absent });
+    if (before === undefined) store.size++;
   }
 
   return {
@@ -90,14 +85,8 @@ export function createTables(): Tables {
       stores.set(name, store);
       return {
         get: (group, key) => store.groups.get(group)?.get(key) as V | undefined,
-        set(group, key, value) {
-          record(store, group, key);
-          write(store, group, key, value);
-        },
-        delete(group, key) {
-          record(store, group, key);
-          write(store, group, key, absent);
-        },
+        set: (group, key, value) => write(store, group, key, value),
+        delete: (group, key) => write(store, group, key, undefined),
         group: (group) => (store.groups.get(group) ?? emptyGroup) as Group<V>,
         sortedGroups: () => [...store.groups.keys()].sort(),
         sortedEntries: (group) => sortByKey([...((store.groups.get(group) ?? emptyGroup) as Group<V>)]),
@@ -110,7 +99,7 @@ export function createTables(): Tables {
       undo = [];
     },
     rollback() {
-      for (const { store, group, key, before } of undo.reverse()) write(store, group, key, before);
+      for (const { store, group, key, before } of undo.splice(0).reverse()) write(store, group, key, before);
       undo = [];
     },
     snapshot() {
@@ -130,6 +119,7 @@ export function createTables(): Tables {
             throw new Error(`Cannot restore: the snapshot has a table ${name} that this version does not know`);
           write(store, group, key, value);
         }
+        undo = [];
       }
     },
   };
@@ -165,7 +155,7 @@ function* encodeStore(store: Store): Generator<Uint8Array, void, void> {
     const keys = new Set([...(store.groups.get(group)?.keys() ?? []), ...(frozen.get(group)?.keys() ?? [])]);
     for (const key of keys) {
       const before = frozen.get(group)?.has(key) ? frozen.get(group)!.get(key) : store.groups.get(group)?.get(key);
-      if (before === absent || before === undefined) continue;
+      if (before === undefined) continue;
       lines.push(JSON.stringify([store.name, group, key, before]));
       if (lines.length < entriesPerChunk) continue;
       yield Buffer.from(`${lines.join('\n')}\n`);

@@ -23,11 +23,11 @@ export function parseJsonObject(body: Uint8Array): ParsedJson {
     return { ok: false, reason: 'not JSON', detail: describeSyntaxError(error as SyntaxError) };
   }
   if (!isObject(value)) return { ok: false, reason: 'not an object', detail: `the body is ${describeType(value)}` };
-  const trait = inspect(value, jsonDepthMax);
-  if (trait === 'too deep') {
+  const care = inspect(value, jsonDepthMax);
+  if (care === tooDeep) {
     return { ok: false, reason: 'too deep', detail: `the body is nested deeper than ${jsonDepthMax} levels` };
   }
-  return { ok: true, text, object: trait === 'plain' ? value : JSON.parse(text, keepLongIntegers) };
+  return { ok: true, text, object: care === longNumbers ? JSON.parse(text, keepLongIntegers) : value };
 }
 
 export function isObject(value: JsonValue | undefined): value is JsonObject {
@@ -59,20 +59,19 @@ function keepLongIntegers(_key: string, value: JsonValue, context?: { source?: s
   return /^-?\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value;
 }
 
-/** Numbers beyond 2^53 are rare, and to keep them as text makes parsing several times slower. */
-type Trait = 'plain' | 'long numbers' | 'too deep';
+/** How much care a value needs, the least first. Long numbers are rare; keeping them makes parsing several times slower. */
+const plain = 0;
+const longNumbers = 1;
+const tooDeep = 2;
 
-function inspect(value: JsonValue, levels: number): Trait {
-  if (typeof value === 'number') return Math.abs(value) > Number.MAX_SAFE_INTEGER ? 'long numbers' : 'plain';
-  if (typeof value !== 'object' || value === null) return 'plain';
-  if (levels === 0) return 'too deep';
-  let trait: Trait = 'plain';
-  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
-    const found = inspect(inner, levels - 1);
-    if (found === 'too deep') return found;
-    if (found !== 'plain') trait = found;
-  }
-  return trait;
+function inspect(value: JsonValue, levels: number): number {
+  if (typeof value === 'number') return Math.abs(value) > Number.MAX_SAFE_INTEGER ? longNumbers : plain;
+  if (typeof value !== 'object' || value === null) return plain;
+  if (levels === 0) return tooDeep;
+  let care = plain;
+  if (Array.isArray(value)) for (const element of value) care = Math.max(care, inspect(element, levels - 1));
+  else for (const key in value) care = Math.max(care, inspect(value[key]!, levels - 1));
+  return care;
 }
 
 function describeType(value: JsonValue): string {

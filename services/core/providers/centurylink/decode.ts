@@ -8,34 +8,30 @@ import type { Delivery } from '../../records/generated.ts';
 import { type JsonObject, objectOf, objectsOf, parseJsonObject, textOf } from '../json.ts';
 import type { Action, AlertTrigger, Decoded, Fact } from '../provider.ts';
 
-const actions = new Map<string, Action>([
-  ['Created', 'created'],
-  ['Updated', 'updated'],
-  ['Deleted', 'deleted'],
-  ['Notification', 'notified'],
-]);
-
 export function decodeCenturylink(delivery: Delivery): Decoded {
-  const [entity = '', verb = ''] = delivery.event_name.split('.');
-  const action = actions.get(verb);
-  const decodeBody = bodies.get(entity);
-  if (!action || !decodeBody || (action === 'notified') !== (entity === 'Alert')) {
+  const event = events.get(delivery.event_name);
+  if (!event) {
     const detail = `the endpoint says ${delivery.event_name || 'no event'}, which CenturyLink Cloud does not send`;
     return { ok: false, reason: 'unknown event', detail };
   }
   const parsed = parseJsonObject(delivery.body);
-  if (!parsed.ok) return parsed;
-  return decodeBody(parsed.object, action, parsed.text);
+  return parsed.ok ? event.decodeBody(parsed.object, event.action, parsed.text) : parsed;
 }
 
 type DecodeBody = (body: JsonObject, action: Action, data: string) => Decoded;
 
-const bodies = new Map<string, DecodeBody>([
-  ['Account', decodeAccount],
-  ['User', decodeUser],
-  ['Server', decodeServer],
-  ['Alert', decodeAlert],
+const events = new Map<string, { action: Action; decodeBody: DecodeBody }>([
+  ...eventsOfLife('Account', decodeAccount),
+  ...eventsOfLife('User', decodeUser),
+  ...eventsOfLife('Server', decodeServer),
+  ['Alert.Notification', { action: 'notified', decodeBody: decodeAlert }],
 ]);
+
+function eventsOfLife(entity: string, decodeBody: DecodeBody) {
+  return (['created', 'updated', 'deleted'] as const).map(
+    (action) => [`${entity}.${action[0]!.toUpperCase()}${action.slice(1)}`, { action, decodeBody }] as const,
+  );
+}
 
 function decodeAccount(body: JsonObject, action: Action, data: string): Decoded {
   const alias = textOf(body, 'accountAlias') ?? hrefSegment(body, 'self', 'accounts');

@@ -1,10 +1,10 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Addon, type Classification, type Connection, loadAddon } from './addon.ts';
 import { prepareFolders } from './configuration.ts';
 import { fromEngine, refuse } from './exception.ts';
 import { quoteLiteral, quoteName, type Settings } from './settings.ts';
-import type { InsertStatement } from './statement.ts';
+import { type InsertStatement, namesIn } from './statement.ts';
 
 /**
  * analyst: reads the database and ClickHouse's public system tables, one statement that only reads at a time, under
@@ -158,13 +158,25 @@ async function runInsert(addon: Addon, connection: Connection, sql: string): Pro
   return { ...noResult, ...result, elapsedSeconds: elapsed };
 }
 
-/** Lets pass one statement that its user may run, by the judgement of the engine's own parser. */
+/**
+ * Lets pass one statement that its user may run. The judgement is the engine's: its parser counts and classifies, its
+ * formatter spells the names, so that no comment, quote or escape hides one.
+ */
 async function permit(addon: Addon, connection: Connection, sql: string, query: EngineQuery): Promise<void> {
   const { statementCount, queryClass } = await addon.DurableClassifyAsync(connection, sql, query.database);
   if (statementCount > 1) {
     throw refuse('SYNTAX_ERROR', `Syntax error (Multi-statements are not allowed): ${statementCount} statements`);
   }
-  if (queryClass === 4) await explainSyntax(addon, connection, sql);
+  if (query.rights === 'analyst' || queryClass === 4) {
+    const names = namesIn(await formatQuery(addon, connection, sql));
+    const forbidden = outsideNames.find((name) => query.rights === 'analyst' && names.has(name));
+    if (forbidden) {
+      throw refuse(
+        'ACCESS_DENIED',
+        `The name ${forbidden} cannot be used here: in the embedded engine it reaches beyond the database`,
+      );
+    }
+  }
   if (statementCount === 0) throw refuse('SYNTAX_ERROR', 'Syntax error: Empty query');
   if (!mayRun(query.rights, queryClass)) {
     const hint = query.rights === 'reader' ? ' Over HTTP, GET implies readonly: use POST.' : '';
@@ -172,17 +184,28 @@ async function permit(addon: Addon, connection: Connection, sql: string, query: 
   }
 }
 
+/**
+ * Names that reach outside the database although neither `readonly` nor grants cover them. The function `file` reads
+ * any file, which a server confines to a folder and the embedded engine does not; a function's name alone suffices
+ * (`arrayMap(file, …)`, `* APPLY file`). `catboostEvaluate` and the table system.models start a program, and wait for
+ * it, deaf to KILL; system.stack_trace interrupts every thread of the process.
+ */
+const outsideNames = ['file', 'catboostEvaluate', 'models', 'stack_trace'];
+
 function mayRun(rights: Rights, queryClass: Classification['queryClass']): boolean {
   return rights === 'writer' ? queryClass !== 4 : queryClass === 0;
 }
 
-/** Throws what is wrong with a text that does not parse; returns when it does parse after all. */
-async function explainSyntax(addon: Addon, connection: Connection, sql: string): Promise<void> {
-  const parameter = quoteLiteral(escapeParameter(sql));
-  const check = `SET ROLE NONE; SET param_sql = ${parameter}; SELECT formatQuerySingleLine({sql:String})`;
-  await addon.QueryAsyncConnection(connection, check, 'Null').catch((error: Error) => {
-    throw new Error(error.message.replace(/: In scope SELECT formatQuerySingleLine\(.*(\. \([A-Z_]+\))$/s, '$1'));
-  });
+/** A statement as the engine itself writes it. Throws what is wrong with a text that does not parse. */
+async function formatQuery(addon: Addon, connection: Connection, sql: string): Promise<string> {
+  const text = quoteLiteral(escapeParameter(sql));
+  const statements = `SET implicit_select = 0; SET param_sql = ${text}; SELECT formatQuerySingleLine({sql:String})`;
+  try {
+    return (await addon.QueryAsyncConnection(connection, statements, 'RawBLOB')).bytes.toString();
+  } catch (error) {
+    const message = (error as Error).message;
+    throw new Error(message.replace(/: In scope SELECT formatQuerySingleLine\(.*(\. \([A-Z_]+\))$/s, '$1'));
+  }
 }
 
 /** A value as a TabSeparated file holds it. */
@@ -226,7 +249,8 @@ function lower(asked: string | undefined, limit: number): string {
 async function verifyRights(engine: Engine, database: string, configFile: string): Promise<void> {
   const query: EngineQuery = { rights: 'analyst', database, settings: {}, parameters: {}, id: 'self-test' };
   const file = quoteLiteral(configFile);
-  for (const sql of [`SELECT * FROM file(${file}, 'LineAsString')`, `DESCRIBE file(${file}, 'LineAsString')`]) {
+  const table = `file(${file}, 'LineAsString')`;
+  for (const sql of [`SELECT file(${file})`, `SELECT * FROM ${table}`, `DESCRIBE ${table}`, 'SET ROLE writer']) {
     const failure = await engine.query(sql, 'Null', query).then(
       () => undefined,
       (error: unknown) => error as { exceptionCode?: number },
@@ -237,5 +261,4 @@ async function verifyRights(engine: Engine, database: string, configFile: string
       });
     }
   }
-  await readFile(configFile);
 }

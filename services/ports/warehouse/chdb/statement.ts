@@ -1,6 +1,7 @@
 /**
  * Just enough of ClickHouse's lexer to find where an INSERT's data begins and which FORMAT a query asks for. Nothing
- * that protects anything depends on it: rights are the engine's, and statements are counted by its own parser.
+ * that protects anything depends on reading a stranger's text: rights are the engine's, statements are counted by its
+ * own parser, and `namesIn` reads what its own formatter wrote.
  */
 
 /** An INSERT that brings its data. The data is what follows FORMAT's name, or VALUES. */
@@ -103,4 +104,18 @@ export function formatClause(sql: string): string | undefined {
     previous = text;
   }
   return name;
+}
+
+/**
+ * Every name in a query that the engine's formatter wrote: keywords, functions, columns, aliases. It drops comments,
+ * undoes whatever way of quoting there was, and escapes with backslashes.
+ */
+export function namesIn(formatted: string): Set<string> {
+  const tokens = /'[^'\\]*(?:\\.[^'\\]*)*'|`[^`\\]*(?:\\.[^`\\]*)*`|"[^"\\]*(?:\\.[^"\\]*)*"|[\w$]+/gs;
+  const names = new Set<string>();
+  for (const [token] of formatted.matchAll(tokens)) {
+    if (token.startsWith("'")) continue;
+    names.add(/^[`"]/.test(token) ? token.slice(1, -1) : token);
+  }
+  return names;
 }

@@ -1,10 +1,10 @@
-import type { TenantConfig } from '../config.ts';
+import type { TenantConfig } from './config.ts';
 
-/** What the flow assumes about time, in milliseconds (docs: time). A body's own time counts only within past and future. */
+/** What the flow assumes about time, in milliseconds. A body's own time counts only within past and future. */
 const timeSettings = { time: { past_ms: 3_600_000, future_ms: 60_000 }, slack_ms: 2000, lateness_ms: 172_800_000 };
 
-/** The document of a tenant's first `settings` record: what the flow must know. Never tokens or their hashes. */
-export function settingsDocument(tenant: TenantConfig, id: string): string {
+/** The document of a `settings` record: what the flow must know of a tenant. Never tokens or their hashes. */
+export function settingsOf(tenant: TenantConfig) {
   const endpoints = tenant.endpoints.map(({ name, provider, event, account, recursive }) => ({
     name,
     provider,
@@ -12,7 +12,7 @@ export function settingsDocument(tenant: TenantConfig, id: string): string {
     account,
     recursive,
   }));
-  return canonicalJson({ id, roots: tenant.roots, endpoints, rules: tenant.rules, ...timeSettings });
+  return { roots: tenant.roots, endpoints, rules: tenant.rules, ...timeSettings };
 }
 
 /** JSON without spaces, keys sorted: equal values give equal text. */
