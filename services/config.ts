@@ -6,21 +6,8 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { centurylinkEvents } from './core/providers/centurylink/event-names.ts';
 import { publishedKeyPem } from './core/providers/centurylink/published-key.ts';
-
-/** The ten events that CenturyLink Cloud sends (shared by its portal and its API). */
-export const centurylinkEvents = [
-  'Account.Created',
-  'Account.Deleted',
-  'Account.Updated',
-  'Alert.Notification',
-  'Server.Created',
-  'Server.Deleted',
-  'Server.Updated',
-  'User.Created',
-  'User.Deleted',
-  'User.Updated',
-] as const;
 
 /** An endpoint as configured. `token` is only known under `demo: true`; elsewhere only its hash is. */
 export interface EndpointConfig {

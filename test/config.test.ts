@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ConfigError, centurylinkEvents, hashToken, loadConfig } from '../services/config.ts';
+import { ConfigError, hashToken, loadConfig } from '../services/config.ts';
+import { centurylinkEvents } from '../services/core/providers/centurylink/event-names.ts';
 import { publishedKeyPem } from '../services/core/providers/centurylink/published-key.ts';
 
 const endpoint = '{ name: a, provider: centurylink, event: Server.Created, account: nwnd, token: demo-server-created }';

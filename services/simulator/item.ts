@@ -1,18 +1,6 @@
-/** The ten events of CenturyLink Cloud. */
-export const eventNames = [
-  'Account.Created',
-  'Account.Deleted',
-  'Account.Updated',
-  'Alert.Notification',
-  'Server.Created',
-  'Server.Deleted',
-  'Server.Updated',
-  'User.Created',
-  'User.Deleted',
-  'User.Updated',
-] as const;
+import type { centurylinkEvents } from '../core/providers/centurylink/event-names.ts';
 
-export type EventName = (typeof eventNames)[number];
+export type EventName = (typeof centurylinkEvents)[number];
 
 /** What a delivery is known to be. Only the simulator knows it: it never leaves in a body. */
 export type Label =

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
-import { type EventName, eventNames, type Item } from './item.ts';
+import { centurylinkEvents } from '../core/providers/centurylink/event-names.ts';
+import type { EventName, Item } from './item.ts';
 import { openLedger } from './ledger.ts';
 import { type Clock, createSystemClock, pace } from './pacing.ts';
 import { generateScenario, runTagOf } from './scenario.ts';
@@ -124,7 +125,7 @@ function findTargets(tenant: SimulationTenant): { root: string; tokens: Map<Even
   const heard = tenant.endpoints.filter(
     ({ provider, recursive, token }) => provider === 'centurylink' && recursive && token,
   );
-  const tokens = eventNames.flatMap((event): [EventName, string][] => {
+  const tokens = centurylinkEvents.flatMap((event): [EventName, string][] => {
     const endpoint = heard.find((candidate) => candidate.event === event);
     return endpoint?.token ? [[event, endpoint.token]] : [];
   });

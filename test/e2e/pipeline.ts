@@ -4,9 +4,10 @@
  */
 import pino from 'pino';
 import { expect } from 'vitest';
-import { centurylinkEvents, hashToken } from '../../services/config.ts';
+import { hashToken } from '../../services/config.ts';
 import { step } from '../../services/core/flow/flow.ts';
 import { createState, type FlowState } from '../../services/core/flow/state.ts';
+import { centurylinkEvents } from '../../services/core/providers/centurylink/event-names.ts';
 import type { RecordKind } from '../../services/core/records/codec.ts';
 import { decode } from '../../services/core/records/codec.ts';
 import type { RecordTypes } from '../../services/core/records/generated.ts';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from '../../services/config.ts';
+import { centurylinkEvents } from '../../services/core/providers/centurylink/event-names.ts';
 import { startEdge } from '../../services/edge/process.ts';
 import { createRegistry } from '../../services/telemetry.ts';
 import { body, createFaultyLog, deliveriesOf, demoKeyPem, signature, temporaryFolder } from './fixture.ts';
@@ -23,17 +24,6 @@ test('the shipped configuration takes in all ten events of the simulator', async
     const headers = { 'content-type': 'application/json', 'tier3-rsasha1': signature(body) };
     expect((await fetch(`${edge.url}/in/${token}`, { method: 'POST', headers, body })).status).toBe(202);
   }
-  expect(deliveriesOf(await log.records()).map(({ event_name }) => event_name)).toEqual([
-    'Account.Created',
-    'Account.Deleted',
-    'Account.Updated',
-    'Alert.Notification',
-    'Server.Created',
-    'Server.Deleted',
-    'Server.Updated',
-    'User.Created',
-    'User.Deleted',
-    'User.Updated',
-  ]);
+  expect(deliveriesOf(await log.records()).map(({ event_name }) => event_name)).toEqual(centurylinkEvents);
   expect(readFileSync(join(config.dataFolder, 'edge', 'state.json'), 'utf8')).toContain('northwind');
 });

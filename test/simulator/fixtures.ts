@@ -2,7 +2,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { eventNames, type Item } from '../../services/simulator/item.ts';
+import { centurylinkEvents } from '../../services/core/providers/centurylink/event-names.ts';
+import type { Item } from '../../services/simulator/item.ts';
 import { generateScenario, type ScenarioOptions } from '../../services/simulator/scenario.ts';
 import type { SimulationTenant } from '../../services/simulator/simulate.ts';
 
@@ -28,7 +29,7 @@ export function itemOf(fields: Partial<Item> = {}): Item {
 }
 
 export function tenantOf(fields: Partial<SimulationTenant> = {}): SimulationTenant {
-  const endpoints = eventNames.map((event) => {
+  const endpoints = centurylinkEvents.map((event) => {
     const name = event.toLowerCase().replace('.', '-');
     return { name, provider: 'centurylink', event, account: 'NWND', recursive: true, token: `demo-${name}` };
   });

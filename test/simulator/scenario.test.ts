@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { centurylinkEvents } from '../../services/config.ts';
-import { eventNames, type Item } from '../../services/simulator/item.ts';
+import { centurylinkEvents } from '../../services/core/providers/centurylink/event-names.ts';
+import type { Item } from '../../services/simulator/item.ts';
 import { runTagOf } from '../../services/simulator/scenario.ts';
 import { parseBody, scenarioOf, startMs } from './fixtures.ts';
 
@@ -50,10 +50,6 @@ describe('run tag', () => {
   });
 });
 
-test('the events are those that an endpoint can be registered for', () => {
-  expect(eventNames).toEqual(centurylinkEvents);
-});
-
 describe('pace', () => {
   test.each([
     { rate: 50, seconds: 60, count: 3_000 },
@@ -73,7 +69,7 @@ describe('pace', () => {
     const items = scenarioOf();
     const kinds = items.filter(({ atMs }) => atMs < 1_000).map(({ event }) => event.split('.')[0]);
     expect(new Set(kinds)).toEqual(new Set(['Account', 'User', 'Server', 'Alert']));
-    expect(new Set(items.map(({ event }) => event))).toEqual(new Set(eventNames));
+    expect(new Set(items.map(({ event }) => event))).toEqual(new Set(centurylinkEvents));
   });
 
   test('most are changes of servers', () => {

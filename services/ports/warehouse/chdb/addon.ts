@@ -50,11 +50,11 @@ const used = [
  * at a time, and it offers neither the parser's classification nor the count of rows written.
  * @throws EngineUnavailableError where the optional package chdb is not installed or does not fit the machine.
  */
-export function loadAddon(): Addon {
+export function loadAddon(packageName = 'chdb'): Addon {
   const require = createRequire(import.meta.url);
   let addon: Record<string, unknown>;
   try {
-    addon = require(join(dirname(require.resolve('chdb')), 'dist/loader.js')).loadNative();
+    addon = require(join(dirname(require.resolve(packageName)), 'dist/loader.js')).loadNative();
   } catch (error) {
     throw unavailable((error as Error).message.split('\n')[0]!, error);
   }

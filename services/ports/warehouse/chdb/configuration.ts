@@ -53,6 +53,10 @@ function usersXml(database: string): string {
       <quota>default</quota>
       <grants>
         <query>GRANT SELECT, SHOW ON \`${escapeXml(database)}\`.*</query>
+        <query>GRANT SHOW ON system.*</query>
+        <query>GRANT SHOW, SELECT ON INFORMATION_SCHEMA.*</query>
+        <query>GRANT SHOW, SELECT ON information_schema.*</query>
+        <query>GRANT SHOW DATABASES ON default.*</query>
         <query>GRANT writer</query>
       </grants>
     </default>

@@ -219,8 +219,9 @@ function prelude(query: EngineQuery, limits: EngineLimits): string {
   const { analyst, reader } = { analyst: query.rights === 'analyst', reader: query.rights === 'reader' };
   const settings: Settings = {
     ...query.settings,
-    // Not as in clickhouse-local, where `exit` means SELECT exit.
+    // As a server has them, not as clickhouse-local, where `exit` means SELECT exit.
     implicit_select: '0',
+    input_format_values_allow_data_after_semicolon: '0',
     log_comment: query.id,
     max_execution_time: lower(query.settings.max_execution_time, limits.executionSecondsMax),
     max_result_bytes: lower(query.settings.max_result_bytes, limits.resultBytesMax),
