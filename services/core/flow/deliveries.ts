@@ -5,7 +5,7 @@ import { decoders as allDecoders } from '../providers/providers.ts';
 import type { Delivery } from '../records/generated.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
 import { observeEntity } from './entities.ts';
-import { applyAlert } from './episodes.ts';
+import { applyAlert, flagsOf } from './episodes.ts';
 import { outputId, versionOf } from './ids.ts';
 import { addToPane } from './panes.ts';
 import { accountCreated, serverCreated } from './rules/account-created-then-servers.ts';
@@ -61,11 +61,15 @@ function workFact(context: StepContext, delivery: Delivery, fact: Fact): void {
   const event = outputId(delivery.received_at, 'event', context.tenant, delivery.id);
   const occurrence: Occurrence = { fact, delivery, event, time };
   const observation = observeEntity(context, occurrence, flag === 'stale');
-  const flags = [...delivery.flags, ...(flag ? [flag] : []), ...observation.flags];
-
   // Behind the lateness windows are closed: the event is kept and counted, and changes nothing that was said.
-  if (time < metaOf(state).watermark - settings.lateness_ms) flags.push('too_late');
-  else flags.push(...relate(context, occurrence, observation.creation));
+  const tooLate = time < metaOf(state).watermark - settings.lateness_ms;
+  const flags = [
+    ...delivery.flags,
+    ...(flag ? [flag] : []),
+    ...observation.flags,
+    ...flagsOf(fact),
+    ...(tooLate ? ['too_late'] : []),
+  ];
 
   count(state, 'outcomes', 'events');
   context.emit('event', {
@@ -87,16 +91,16 @@ function workFact(context: StepContext, delivery: Delivery, fact: Fact): void {
     flags,
     data: fact.data,
   });
+  if (!tooLate) relate(context, occurrence, observation.creation);
 }
 
-/** Relates an event to what the lane knows: episodes, panes, rules. Returns flags for the event. */
-function relate(context: StepContext, occurrence: Occurrence, creation: boolean): string[] {
+/** Relates an event to what the lane knows: episodes, panes, rules. */
+function relate(context: StepContext, occurrence: Occurrence, creation: boolean): void {
   const { fact, time } = occurrence;
-  if (fact.entity === 'alert') return applyAlert(context, occurrence);
+  if (fact.entity === 'alert') applyAlert(context, occurrence);
   if (creation && fact.entity === 'account') accountCreated(context, occurrence);
   if (creation && fact.entity === 'server') {
     addToPane(context, fact.account, fact.key, time);
     serverCreated(context, occurrence);
   }
-  return [];
 }

@@ -6,7 +6,7 @@
  *   ────┬──────────────┬─────────────────▶     a later opening without a closing between: ended by `next_opening`
  *                               └──────────    a closing alone: an episode S…E, flagged `opening_missing`
  */
-import type { AlertTrigger } from '../providers/provider.ts';
+import type { AlertTrigger, Fact } from '../providers/provider.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
 import { outputId } from './ids.ts';
 import { count, type EpisodeState } from './state.ts';
@@ -18,16 +18,19 @@ interface Signal extends Occurrence {
   key: string;
 }
 
-/** Applies one alert; returns flags for its event. */
-export function applyAlert(context: StepContext, occurrence: Occurrence): string[] {
-  const flags = new Set<string>();
+/** Remarks on an alert: states that nobody documented are flagged, never guessed at. */
+export function flagsOf(fact: Fact): string[] {
+  const known = fact.triggers.every(({ state }) => state === 'triggered' || state === 'notTriggered');
+  return known ? [] : ['alert_state_unknown'];
+}
+
+/** Applies one alert: an event of several triggers moves several episodes. */
+export function applyAlert(context: StepContext, occurrence: Occurrence): void {
   for (const trigger of occurrence.fact.triggers) {
     const signal = { ...occurrence, trigger, key: `${occurrence.fact.key}|${trigger.metric}` };
     if (trigger.state === 'triggered') open(context, signal);
     else if (trigger.state === 'notTriggered') close(context, signal);
-    else flags.add('alert_state_unknown');
   }
-  return [...flags];
 }
 
 function open(context: StepContext, signal: Signal): void {
