@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
-import type { Config } from './config.ts';
+import { type Config, environment } from './config.ts';
 import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
 import { startEdge } from './edge/process.ts';
@@ -20,7 +20,7 @@ import { createClickHouseWarehouse } from './ports/warehouse/clickhouse.ts';
 import { prepareSecrets } from './secrets.ts';
 import { createSink } from './sink/sink.ts';
 import { removeEdgePid, writeEdgePid } from './supervisor/edge-pid.ts';
-import { consoleMetrics, createRegistry, sinkMetrics, workerMetrics } from './telemetry.ts';
+import { clickhouseMetrics, consoleMetrics, createRegistry, sinkMetrics, workerMetrics } from './telemetry.ts';
 import { createWorker } from './worker/worker.ts';
 
 /** A process that works. `failed` rejects when it can no longer do so. */
@@ -124,6 +124,8 @@ export async function runPipeline(config: Config): Promise<Running> {
 export async function runClickHouse(config: Config): Promise<Running> {
   const logger = createLogger(config, 'clickhouse');
   const { sinkPassword, analystPassword } = prepareSecrets(config);
+  const registry = createRegistry('clickhouse');
+  const { queries, querySeconds } = clickhouseMetrics(registry);
   const engine = await startEngine({
     dataFolder: join(config.dataFolder, 'clickhouse'),
     host: config.host,
@@ -132,6 +134,15 @@ export async function runClickHouse(config: Config): Promise<Running> {
       { name: 'hookwatch', password: sinkPassword, rights: 'writer' },
       { name: 'analyst', password: analystPassword, rights: 'analyst' },
     ],
+    // The supervisor sets the size of the pool, which is fixed before the first line of JavaScript runs.
+    threads: Number(environment.UV_THREADPOOL_SIZE ?? 4),
+    metrics: {
+      onQuery(seconds, code) {
+        queries.inc({ code: String(code) });
+        querySeconds.observe(seconds);
+      },
+      exposeMetrics: () => registry.metrics(),
+    },
     logger,
   });
   return { urls: { clickhouse: engine.url }, failed: never, close: engine.close };

@@ -163,6 +163,21 @@ export function sinkMetrics(registry: Registry) {
   };
 }
 
+export type ClickHouseMetrics = ReturnType<typeof clickhouseMetrics>;
+
+/** Of the embedded engine; a ClickHouse server has its own. */
+export function clickhouseMetrics(registry: Registry) {
+  const { counter, histogram } = declarations(registry);
+  return {
+    queries: counter(
+      'hookwatch_clickhouse_queries_total',
+      "Queries and inserts that were answered, by ClickHouse's exception code; 0 where all went well.",
+      ['code'],
+    ),
+    querySeconds: histogram('hookwatch_clickhouse_query_seconds', 'Time of one query or insert.', secondsBuckets),
+  };
+}
+
 export type ConsoleMetrics = ReturnType<typeof consoleMetrics>;
 
 export function consoleMetrics(registry: Registry) {

@@ -122,7 +122,7 @@ function banner(config: Config, urls: Record<string, string>): string {
   Live page    ${urls.console}
   Webhooks     ${urls.edge}/in/<token>      (endpoints: ${config.configFile})
   ClickHouse   ${clickhouse}      user analyst, password in ${analystPasswordFile(config.dataFolder)}
-  Metrics      ${urls.edge}/metrics   ${urls.console}/metrics
+  Metrics      /metrics on all three
   Data         ${join(config.dataFolder, '/')}
 
   Try next, in a second terminal:

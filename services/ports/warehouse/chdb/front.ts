@@ -24,6 +24,10 @@ export interface FrontOptions {
   bodyBytesMax: number;
   /** Told of every failure that is the front's own; never of what is wrong with a query. */
   onFailure(error: unknown, queryId: string): void;
+  /** Told of every query that was answered: how long it took, and ClickHouse's code where it failed, else 0. */
+  onQuery?(seconds: number, exceptionCode: number): void;
+  /** What Prometheus is answered on /metrics; 404 without it. */
+  exposeMetrics?(): Promise<string>;
 }
 
 /** Bytes of an analyst's body: a query and its parameters. */
@@ -41,9 +45,8 @@ export function createFront(options: FrontOptions): Server {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const queryId = randomUUID();
     answer(request, response, queryId).catch((error: unknown) => {
-      if (error instanceof ClickHouseException) return sendException(request, response, error);
-      if (!response.destroyed) onFailure(error, queryId);
-      return sendException(request, response, fromEngine(error, engine.version));
+      if (!(error instanceof ClickHouseException) && !response.destroyed) onFailure(error, queryId);
+      sendException(request, response, asException(error));
     });
   });
   return server;
@@ -57,11 +60,30 @@ export function createFront(options: FrontOptions): Server {
     if (!url) throw refuse('BAD_ARGUMENTS', 'Cannot read the URL of the request');
     if (method !== 'GET' && method !== 'POST' && method !== 'HEAD') return sendText(response, 405, 'GET or POST\n');
     if (url.pathname === '/ping' || url.pathname === '/replicas_status') return sendText(response, 200, 'Ok.\n');
+    if (url.pathname === '/metrics' && options.exposeMetrics)
+      return sendText(response, 200, await options.exposeMetrics());
     if (url.pathname !== '/') return sendText(response, 404, `There is no handle ${url.pathname}\n`);
     if (method !== 'POST' && !url.searchParams.has('query')) return sendText(response, 200, 'Ok.\n');
     response.setHeader('X-ClickHouse-Query-Id', encodeURI(url.searchParams.get('query_id') || queryId));
-    const { work, result } = await runQuery(request, response, url.searchParams);
+    const { work, result } = await measure(() => runQuery(request, response, url.searchParams));
     await sendResult(request, response, url.searchParams, work, result);
+  }
+
+  function asException(error: unknown): ClickHouseException {
+    return error instanceof ClickHouseException ? error : fromEngine(error, engine.version);
+  }
+
+  async function measure<T>(query: () => Promise<T>): Promise<T> {
+    const startedMs = performance.now();
+    const report = (code: number) => options.onQuery?.((performance.now() - startedMs) / 1000, code);
+    try {
+      const answered = await query();
+      report(0);
+      return answered;
+    } catch (error) {
+      report(asException(error).exceptionCode);
+      throw error;
+    }
   }
 
   /** Reads an analyst's body before there is room for its query, so that a slow sender takes no room. */

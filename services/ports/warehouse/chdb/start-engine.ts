@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { type EngineUser, isLoopbackAddress } from './access.ts';
 import { type EngineLimits, openEngine } from './engine.ts';
-import { createFront } from './front.ts';
+import { createFront, type FrontOptions } from './front.ts';
 
 /** The part of a pino logger that is used. */
 export interface EngineLogger {
@@ -17,6 +17,8 @@ export interface EngineProcessOptions {
   port: number;
   users: readonly EngineUser[];
   logger?: EngineLogger;
+  /** Told of every query, and asked for what Prometheus is answered. */
+  metrics?: Required<Pick<FrontOptions, 'onQuery' | 'exposeMetrics'>>;
   /** The database that analysts read and where queries start. Default hookwatch. */
   database?: string;
   limits?: Partial<EngineLimits>;
@@ -31,7 +33,7 @@ export interface EngineProcessOptions {
 
 const limitsByDefault: EngineLimits = {
   executionSecondsMax: 300,
-  resultBytesMax: 256 * 1024 * 1024,
+  resultBytesMax: 128 * 1024 * 1024,
   memoryBytesMax: 2 * 1024 * 1024 * 1024,
 };
 
@@ -70,6 +72,7 @@ export async function startEngine(
     database,
     slots: { running, runningAnalysts: running - 1, waiting: 256, waitMs: 30_000 },
     bodyBytesMax,
+    ...options.metrics,
     onFailure: (error, queryId) => logger?.error({ err: error, queryId }, 'query failed'),
   });
   await new Promise<void>((resolve, reject) => {
