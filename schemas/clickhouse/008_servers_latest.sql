@@ -26,7 +26,7 @@ AS SELECT
     newest.3 AS event,
     newest.4 AS location,
     JSONExtractString(newest.5, 'status') AS status,
-    deleted_position > newest.2 AS deleted,
+    CAST(deleted_position > newest.2, 'Bool') AS deleted,
     newest.5 AS data
 FROM
 (

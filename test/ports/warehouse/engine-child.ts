@@ -3,3 +3,5 @@ import { startEngine } from '../../../services/ports/warehouse/chdb/start-engine
 
 const { url } = await startEngine(JSON.parse(process.env.ENGINE_OPTIONS!));
 console.log(`ready ${url}`);
+// Ends with its parent, however that ends.
+process.stdin.on('end', () => process.exit()).resume();

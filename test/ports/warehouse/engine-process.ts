@@ -35,7 +35,7 @@ export async function startEngineProcess(options: Partial<EngineProcessOptions> 
     ];
     const all = { dataFolder, host: '127.0.0.1', port: 0, users, threads, ...options };
     const env = { ...process.env, ...engineEnvironment(threads), ENGINE_OPTIONS: JSON.stringify(all) };
-    child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    child = spawn(process.execPath, [script], { env, stdio: ['pipe', 'pipe', 'inherit'] });
     url = await readUrl(child);
   }
 

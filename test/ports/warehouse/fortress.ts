@@ -35,8 +35,13 @@ export async function buildFortress(): Promise<Fortress> {
   const address = `127.0.0.1:${(canary.address() as AddressInfo).port}`;
   const engine = await startEngineProcess();
   const table = 'hookwatch.treasure';
-  await command(engine, `CREATE TABLE ${table} (x String) ENGINE = MergeTree ORDER BY x`);
-  await command(engine, `INSERT INTO ${table} VALUES ('kept')`);
+  try {
+    await command(engine, `CREATE TABLE ${table} (x String) ENGINE = MergeTree ORDER BY x`);
+    await command(engine, `INSERT INTO ${table} VALUES ('kept')`);
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
   const words: Record<string, string> = { file, out, address, table, url: `http://${address}` };
   const statements = attacks.map((attack) => attack.replace(/\{(\w+)\}/g, (_, word: string) => words[word]!));
   return {

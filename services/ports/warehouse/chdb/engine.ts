@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Addon, type Classification, type Connection, loadAddon } from './addon.ts';
 import { prepareFolders } from './configuration.ts';
-import { fromEngine, refuse } from './exception.ts';
+import { type ClickHouseException, fromEngine, refuse } from './exception.ts';
 import { quoteLiteral, quoteName, type Settings } from './settings.ts';
 import { type InsertStatement, namesIn } from './statement.ts';
 
@@ -121,7 +121,9 @@ export async function openEngine({ dataFolder, database, limits }: EngineOptions
       }),
     insert: (statement, data, query) =>
       onConnection(async (connection) => {
-        await permit(addon, connection, `${statement.target} ${statement.settings} FORMAT ${statement.format}`, query);
+        // The engine would pass over a statement that comes after VALUES.
+        const tail = statement.format === 'Values' ? `VALUES ${data}` : `FORMAT ${statement.format}`;
+        await permit(addon, connection, `${statement.target} ${statement.settings} ${tail}`, query);
         await addon.QueryAsyncConnection(connection, prelude(query, limits), 'Null');
         return spool(data, (file) => {
           const source = `FROM INFILE ${quoteLiteral(file)} COMPRESSION 'none'`;
@@ -221,7 +223,6 @@ function prelude(query: EngineQuery, limits: EngineLimits): string {
     ...query.settings,
     // As a server has them, not as clickhouse-local, where `exit` means SELECT exit.
     implicit_select: '0',
-    input_format_values_allow_data_after_semicolon: '0',
     log_comment: query.id,
     max_execution_time: lower(query.settings.max_execution_time, limits.executionSecondsMax),
     max_result_bytes: lower(query.settings.max_result_bytes, limits.resultBytesMax),
@@ -244,22 +245,25 @@ function lower(asked: string | undefined, limit: number): string {
 }
 
 /**
- * Tries at every start what an analyst must not be able to do: the guard against an engine of another version that
- * reads its configuration differently.
+ * Tries at every start what an analyst must and must not be able to do: the guard against an engine of another version
+ * that reads its configuration differently.
  */
 async function verifyRights(engine: Engine, database: string, configFile: string): Promise<void> {
   const query: EngineQuery = { rights: 'analyst', database, settings: {}, parameters: {}, id: 'self-test' };
-  const file = quoteLiteral(configFile);
-  const table = `file(${file}, 'LineAsString')`;
-  for (const sql of [`SELECT file(${file})`, `SELECT * FROM ${table}`, `DESCRIBE ${table}`, 'SET ROLE writer']) {
-    const failure = await engine.query(sql, 'Null', query).then(
-      () => undefined,
-      (error: unknown) => error as { exceptionCode?: number },
+  const rights = "SELECT getSetting('readonly') = 1 AND empty(currentRoles())";
+  const { bytes } = await engine.query(rights, 'TSVRaw', query);
+  const table = `file(${quoteLiteral(configFile)}, 'LineAsString')`;
+  const permitted = bytes.toString() === '1\n' ? [] : [rights];
+  for (const sql of [`SELECT * FROM ${table}`, `DESCRIBE ${table}`, `SELECT file('/')`, 'SET ROLE writer']) {
+    const refused = await engine.query(sql, 'Null', query).then(
+      () => false,
+      ({ exceptionCode }: ClickHouseException) => exceptionCode === 497 || exceptionCode === 164,
     );
-    if (failure?.exceptionCode !== 497 && failure?.exceptionCode !== 164) {
-      throw new EngineUnsafeError(`Cannot serve analysts with ClickHouse ${engine.version}: it let one run ${sql}`, {
-        cause: failure,
-      });
-    }
+    if (!refused) permitted.push(sql);
+  }
+  if (permitted.length > 0) {
+    throw new EngineUnsafeError(
+      `Cannot serve analysts with ClickHouse ${engine.version}: it does not hold to ${permitted.join('; ')}`,
+    );
   }
 }

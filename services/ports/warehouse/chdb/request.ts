@@ -24,6 +24,9 @@ export interface RequestParts {
   rights: Rights;
 }
 
+/** Where an INSERT's data must have begun; the limit that ClickHouse has for a query's text. */
+const insertHeadBytesMax = 256 * 1024;
+
 type Parameters = readonly (readonly [name: string, value: string])[];
 
 /** What a request asks for; `defaults.database` is where a query starts that names none. */
@@ -39,7 +42,6 @@ export async function parseRequest(
   const parameters: Parameters = [...url, ...(form ? await readForm(decoded, form) : [])];
   refuseUnsupported(parameters);
   const named = new Map(parameters);
-  const text = joinText(named.get('query'), form ? Buffer.alloc(0) : decoded);
   const query: EngineQuery = {
     rights,
     database: named.get('database') || headers['x-clickhouse-database']?.toString() || defaults.database,
@@ -47,22 +49,27 @@ export async function parseRequest(
     parameters: pickParameters(parameters),
     id: randomUUID(),
   };
-  // One character per byte: the data behind an INSERT need not be text.
-  const characters = text.toString('latin1');
-  const insert = splitInsert(characters);
-  if (insert) {
-    const [target, settings] = [insert.target, insert.settings].map((part) => Buffer.from(part, 'latin1').toString());
-    const statement = { ...insert, target: target!, settings: settings! };
-    return { query, format: insert.format, sql: '', insert: { statement, data: text.subarray(insert.dataOffset) } };
-  }
-  const asked = named.get('default_format') || headers['x-clickhouse-format']?.toString() || 'TabSeparated';
-  return { query, format: formatClause(characters) ?? asked, sql: text.toString() };
+  // As in ClickHouse, the parameter `query` and the body are one text.
+  const content = form ? Buffer.alloc(0) : decoded;
+  const asked = named.get('query');
+  const prefix = Buffer.from(asked === undefined ? '' : content.length > 0 ? `${asked}\n` : asked);
+  const insert = findInsert(prefix, content);
+  if (insert) return { query, format: insert.statement.format, sql: '', insert };
+  const text = Buffer.concat([prefix, content]);
+  const byDefault = named.get('default_format') || headers['x-clickhouse-format']?.toString() || 'TabSeparated';
+  return { query, format: formatClause(text.toString('latin1')) ?? byDefault, sql: text.toString() };
 }
 
-/** As in ClickHouse, the parameter `query` and the body are one text. */
-function joinText(query: string | undefined, body: Buffer): Buffer {
-  if (query === undefined) return body;
-  return body.length > 0 ? Buffer.concat([Buffer.from(`${query}\n`), body]) : Buffer.from(query);
+/** An INSERT whose data need not be text: one character per byte, and no copy of what comes behind its beginning. */
+function findInsert(prefix: Buffer, content: Buffer): Work['insert'] {
+  const head = Buffer.concat([prefix, content.subarray(0, insertHeadBytesMax)]).toString('latin1');
+  const found = splitInsert(head);
+  if (!found) return undefined;
+  const inContent = found.dataOffset - prefix.length;
+  // Data that begins in the parameter goes on in the body.
+  const data = inContent >= 0 ? content.subarray(inContent) : Buffer.concat([prefix.subarray(inContent), content]);
+  const decode = (part: string) => Buffer.from(part, 'latin1').toString();
+  return { statement: { ...found, target: decode(found.target), settings: decode(found.settings) }, data };
 }
 
 function refuseUnsupported(parameters: Parameters): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatClause, splitInsert } from '../../../../services/ports/warehouse/chdb/statement.ts';
+import { formatClause, namesIn, splitInsert } from '../../../../services/ports/warehouse/chdb/statement.ts';
 
 describe('an INSERT is told from its data', () => {
   test.each([
@@ -51,3 +51,11 @@ test('a hostile text does not take time that grows with the square of its length
   const text = `SELECT ${Array.from({ length: 300_000 }, (_, index) => `$${index}$`).join(' ')} FORMAT CSV`;
   expect(formatClause(text)).toBeUndefined();
 });
+
+test.each([
+  ['SELECT file(x)', ['SELECT', 'file', 'x']],
+  ['SELECT arrayMap(file, t.profile)', ['SELECT', 'arrayMap', 'file', 't', 'profile']],
+  ["SELECT 'file', 'it\\'s file', '' FROM `a b`", ['SELECT', 'FROM', 'a b']],
+  ['SELECT `file`, "file 2"', ['SELECT', 'file', 'file 2']],
+  ['SELECT a$$b, file', ['SELECT', 'a$$b', 'file']],
+])('the names in %j', (formatted, names) => expect([...namesIn(formatted)]).toEqual(names));

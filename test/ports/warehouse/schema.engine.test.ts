@@ -1,0 +1,233 @@
+/** schemas/clickhouse on the embedded engine: what people see, and what a change of files or settings does. */
+
+import avro from 'avsc';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RecordKind } from '../../../services/core/records/codec.ts';
+import { schemas } from '../../../services/core/records/generated.ts';
+import { type ClickHouseOptions, createClickHouseWarehouse } from '../../../services/ports/warehouse/clickhouse.ts';
+import { containerParts } from '../../../services/ports/warehouse/container.ts';
+import { readMigrations } from '../../../services/ports/warehouse/migrations.ts';
+import { tableOf, viewOf } from '../../../services/ports/warehouse/tables.ts';
+import type { SqlWarehouse } from '../../../services/ports/warehouse/warehouse.ts';
+import { insertValues } from './contract.ts';
+import { type EngineProcess, passwords, startEngineProcess } from './engine-process.ts';
+import { fixture } from './records.ts';
+
+let engine: EngineProcess;
+let warehouse: SqlWarehouse;
+const open = (options: Partial<ClickHouseOptions> = {}) =>
+  createClickHouseWarehouse({ url: engine.url, username: 'hookwatch', password: passwords.hookwatch, ...options });
+
+beforeAll(async () => {
+  engine = await startEngineProcess();
+  warehouse = open();
+  await warehouse.migrate();
+});
+afterAll(async () => {
+  await warehouse.close();
+  await engine.dispose();
+});
+
+const kinds = Object.keys(viewOf) as RecordKind[];
+const unqualified = (table: string) => table.replace('hookwatch.', '');
+const columnsOf = async (table: string) =>
+  (
+    await warehouse.query<{ name: string }>(
+      "SELECT name FROM system.columns WHERE database = 'hookwatch' AND table = {table:String} ORDER BY position",
+      { table: unqualified(table) },
+    )
+  ).map(({ name }) => name);
+
+describe('the schema', () => {
+  test('explains every table and column', async () => {
+    const tables = await warehouse.query("SELECT name, comment FROM system.tables WHERE database = 'hookwatch'");
+    expect(tables.filter(({ comment }) => comment === '')).toEqual([]);
+    expect(tables.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(kinds.flatMap((kind) => [unqualified(tableOf(kind)), unqualified(viewOf[kind])])),
+    );
+    const columns = await warehouse.query(
+      "SELECT table, name, comment FROM system.columns WHERE database = 'hookwatch' AND comment = ''",
+    );
+    expect(columns).toEqual([]);
+  });
+
+  test.each(kinds)('has a column for every field of a %s', async (kind) => {
+    const { schema } = schemas.findLast((version) => version.kind === kind)!;
+    const fields = (schema as { fields: { name: string }[] }).fields.map(({ name }) => name);
+    expect((await columnsOf(tableOf(kind))).toSorted()).toEqual(fields.toSorted());
+    const technical = ['version', 'withdrawn', 'replaced_by'];
+    expect((await columnsOf(viewOf[kind])).toSorted()).toEqual(
+      fields.filter((name) => !technical.includes(name)).toSorted(),
+    );
+  });
+
+  test.each(kinds)('sorts and partitions a %s only by what its id fixes', async (kind) => {
+    const [table] = await warehouse.query<Record<string, string>>(
+      "SELECT sorting_key, partition_key, engine FROM system.tables WHERE database = 'hookwatch' AND name = {name:String}",
+      { name: unqualified(tableOf(kind)) },
+    );
+    const time = kind === 'delivery' || kind === 'control' ? 'received_at' : 'first_received_at';
+    expect(table).toMatchObject({ engine: 'ReplacingMergeTree', sorting_key: `tenant, ${time}, id` });
+    expect(table!.partition_key).toMatch(new RegExp(`^to(?:Monday|YYYYMM)\\(${time}\\)$`));
+  });
+
+  test('shows people the newest version of what holds, and an analyst too', async () => {
+    const tenant = 'views';
+    const say = (id: string, version: number, subject: string, withdrawn = false) =>
+      fixture('event', { tenant, id, version, subject, withdrawn });
+    await insertValues(warehouse, 'event', [say('a', 1, 'old'), say('b', 1, 'stays'), say('c', 1, 'goes')]);
+    await insertValues(warehouse, 'event', [say('a', 2, 'new'), say('c', 2, 'goes', true)]);
+    const analyst = open({ username: 'analyst', password: passwords.analyst });
+    for (const who of [warehouse, analyst]) {
+      const rows = await who.query(
+        'SELECT id, subject FROM hookwatch.events WHERE tenant = {tenant:String} ORDER BY id',
+        { tenant },
+      );
+      expect(rows).toEqual([
+        { id: 'a', subject: 'new' },
+        { id: 'b', subject: 'stays' },
+      ]);
+    }
+    await analyst.close();
+  });
+
+  test('a filter on what an older version said does not bring it back', async () => {
+    const event = fixture('event', { tenant: 'filter', subject: 'old', account: 'p:A' });
+    await insertValues(warehouse, 'event', [event]);
+    await insertValues(warehouse, 'event', [{ ...event, version: 2, subject: 'new', account: 'p:B' }]);
+    const find = (condition: string) =>
+      warehouse.query(`SELECT subject FROM hookwatch.events WHERE tenant = 'filter' AND ${condition}`);
+    expect(await find("subject = 'old'")).toEqual([]);
+    expect(await find("account = 'p:A'")).toEqual([]);
+    expect(await find("account = 'p:B'")).toEqual([{ subject: 'new' }]);
+  });
+});
+
+describe('servers_latest', () => {
+  const server = (position: number, modified: string | undefined, change: object = {}) =>
+    fixture('event', {
+      tenant: 'servers',
+      id: `event-${position}`,
+      position,
+      entity: 'server',
+      action: 'updated',
+      account: 'p:A',
+      subject: 'WA1AWEB01',
+      location: 'WA1',
+      data: JSON.stringify({ status: 'active', ...(modified && { changeInfo: { modifiedDate: modified } }) }),
+      ...change,
+    });
+  const latest = () =>
+    warehouse.query('SELECT server, event, modified_at, status, deleted FROM hookwatch.servers_latest ORDER BY server');
+
+  test('holds the snapshot that was modified last, whatever came last, until a deletion', async () => {
+    await insertValues(warehouse, 'event', [
+      server(1, '2015-10-28T11:26:05Z'),
+      server(3, '2015-10-28T11:28:17Z', { subject: 'wa1aweb01' }),
+      server(5, '2015-10-28T11:27:00Z'),
+      server(6, undefined),
+    ]);
+    const snapshot = {
+      server: 'WA1AWEB01',
+      event: 'event-3',
+      modified_at: '2015-10-28 11:28:17.000',
+      status: 'active',
+    };
+    expect(await latest()).toEqual([{ ...snapshot, deleted: false }]);
+    await insertValues(warehouse, 'event', [server(7, undefined, { action: 'deleted', data: '{"name":"WA1AWEB01"}' })]);
+    expect(await latest()).toEqual([{ ...snapshot, deleted: true }]);
+  });
+});
+
+describe('migrations', () => {
+  const applied = () => warehouse.query('SELECT name, sha256 FROM hookwatch.migrations ORDER BY name, sha256');
+
+  test('are applied once', async () => {
+    const before = await applied();
+    expect(before.map(({ name }) => name)).toEqual(readMigrations().map(({ name }) => name));
+    await warehouse.migrate();
+    expect(await applied()).toEqual(before);
+  });
+
+  test('an applied file that was changed stops everything', async () => {
+    const [first, ...others] = readMigrations();
+    const changed = open({ migrations: [{ ...first!, sha256: 'f'.repeat(64) }, ...others] });
+    await expect(changed.migrate()).rejects.toMatchObject({
+      code: 'WAREHOUSE_MIGRATION',
+      retryable: false,
+      message: expect.stringContaining('001_deliveries.sql has SHA-256 ffff'),
+    });
+    await changed.close();
+  });
+
+  test('a new file is applied, also when a first try broke off', async () => {
+    const statements = [
+      "CREATE TABLE IF NOT EXISTS hookwatch.later (x Int8 COMMENT 'x') ENGINE = MergeTree ORDER BY x COMMENT 'x'",
+      'ALTER TABLE hookwatch.later ADD COLUMN IF NOT EXISTS y Int8',
+    ];
+    const later = (list: string[]) =>
+      open({ migrations: [{ name: '900_later', sha256: 'e'.repeat(64), statements: list }] });
+    const broken = later([...statements.slice(0, 1), 'ALTER TABLE hookwatch.nope ADD COLUMN y Int8']);
+    await expect(broken.migrate()).rejects.toMatchObject({ code: 'WAREHOUSE_SCHEMA' });
+    expect(await applied()).not.toContainEqual(expect.objectContaining({ name: '900_later' }));
+    const repaired = later(statements);
+    await repaired.migrate();
+    expect(await columnsOf('hookwatch.later')).toEqual(['x', 'y']);
+    expect(await applied()).toContainEqual({ name: '900_later', sha256: 'e'.repeat(64) });
+    // The older code, which does not know the file, works on.
+    await warehouse.migrate();
+    await Promise.all([broken.close(), repaired.close(), warehouse.query('SELECT 1')]);
+  });
+
+  test('a changed TTL is applied, and no checksum minds', async () => {
+    const ttls = async () =>
+      Object.fromEntries(
+        (
+          await warehouse.query<{ name: string; days: number }>(
+            "SELECT name, toUInt32(extract(engine_full, 'toIntervalDay\\\\((\\\\d+)')) AS days FROM system.tables WHERE database = 'hookwatch' AND engine_full LIKE '%TTL%'",
+          )
+        ).map(({ name, days }) => [name, days]),
+      );
+    const before = await ttls();
+    expect(before).toMatchObject({ deliveries_rows: 90, control_rows: 400, events_rows: 400, rejects_rows: 400 });
+    const longer = open({ ttlDays: { deliveries: 30, facts: 500 } });
+    await longer.migrate();
+    expect(await ttls()).toMatchObject({ deliveries_rows: 30, events_rows: 500, panes_rows: 500 });
+    await warehouse.migrate();
+    expect(await ttls()).toEqual(before);
+    await longer.close();
+  });
+});
+
+test('rows of an older schema take the defaults of what it lacks', async () => {
+  const { schema } = schemas.find((version) => version.kind === 'reject')!;
+  const full = schema as { fields: { name: string; type: unknown }[] };
+  const older = { ...full, fields: full.fields.filter(({ name }) => !['detail', 'account'].includes(name)) };
+  const value = fixture('reject', { tenant: 'older' });
+  const body = avro.Type.forSchema(older as unknown as avro.Schema).toBuffer(value);
+  const response = await fetch(
+    `${engine.url}/?input_format_avro_allow_missing_fields=1&query=INSERT+INTO+hookwatch.rejects_rows+FORMAT+Avro`,
+    {
+      method: 'POST',
+      headers: { 'x-clickhouse-user': 'hookwatch', 'x-clickhouse-key': passwords.hookwatch },
+      body: new Uint8Array(Buffer.concat(containerParts(older, [body]))),
+    },
+  );
+  expect(await response.text()).toBe('');
+  expect(await warehouse.rows('reject', { tenant: 'older' })).toEqual([{ ...value, detail: '', account: '' }]);
+});
+
+test('an insert is synced to the disk before it is answered', async () => {
+  const syncs = async () => {
+    const rows = await warehouse.query<{ event: string; value: number }>(
+      "SELECT event, value FROM system.events WHERE event IN ('FileSync', 'DirectorySync')",
+    );
+    return Object.fromEntries(rows.map(({ event, value }) => [event, value]));
+  };
+  await insertValues(warehouse, 'pane', [fixture('pane', { tenant: 'synced', id: 'a' })]);
+  const before = await syncs();
+  await insertValues(warehouse, 'pane', [fixture('pane', { tenant: 'synced', id: 'b' })]);
+  const after = await syncs();
+  expect(after.FileSync).toBeGreaterThan(before.FileSync!);
+  expect(after.DirectorySync).toBeGreaterThan(before.DirectorySync!);
+});
