@@ -4,13 +4,13 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Logger, pino } from 'pino';
 import { type Config, environment } from './config.ts';
 import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
 import { startEdge } from './edge/process.ts';
 import { trimJournal } from './edge/retention.ts';
 import { createStatusApp, serve } from './http.ts';
+import { createLogger } from './logger.ts';
 import { createFileCheckpoints } from './ports/checkpoints/files.ts';
 import { segmentBytes } from './ports/log/segments.ts';
 import { createSqliteLog } from './ports/log/sqlite.ts';
@@ -35,16 +35,9 @@ const recordsFolder = (config: Config) => join(config.dataFolder, 'records');
 const outputsFolder = (config: Config) => join(config.dataFolder, 'outputs');
 const checkpointsFolder = (config: Config) => join(config.dataFolder, 'checkpoints');
 
-export function createLogger(config: Config, name: string): Logger {
-  const destination = pino.destination({ dest: 2, sync: false });
-  // A terminal that is gone must not take the edge with it.
-  destination.on('error', () => {});
-  return pino({ name, level: config.logLevel }, destination);
-}
-
 /** Takes webhooks in. Depends on nothing but its disk. */
 export async function runEdge(config: Config): Promise<Running> {
-  const logger = createLogger(config, 'edge');
+  const logger = createLogger('edge', config.logLevel);
   const folder = recordsFolder(config);
   mkdirSync(folder, { recursive: true });
   const log = createThreadedSqliteLog({ folder, segmentBytesMax: config.journal.segmentBytesMax });
@@ -81,7 +74,7 @@ export async function runEdge(config: Config): Promise<Running> {
 
 /** Works on the lanes, fills ClickHouse and serves the live page. */
 export async function runPipeline(config: Config): Promise<Running> {
-  const logger = createLogger(config, 'pipeline');
+  const logger = createLogger('pipeline', config.logLevel);
   const registry = createRegistry('pipeline');
   const segmentBytesMax = Math.min(config.journal.segmentBytesMax, 64 * 1024 * 1024);
   const records = createSqliteLog({ folder: recordsFolder(config), segmentBytesMax });
@@ -122,7 +115,7 @@ export async function runPipeline(config: Config): Promise<Running> {
 
 /** The embedded ClickHouse. */
 export async function runClickHouse(config: Config): Promise<Running> {
-  const logger = createLogger(config, 'clickhouse');
+  const logger = createLogger('clickhouse', config.logLevel);
   const { sinkPassword, analystPassword } = prepareSecrets(config);
   const registry = createRegistry('clickhouse');
   const { queries, querySeconds } = clickhouseMetrics(registry);

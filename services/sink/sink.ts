@@ -55,14 +55,19 @@ export function createSink(options: SinkOptions): Sink {
   const givingUp = new AbortController();
   const pause = (ms: number) => wait(ms, undefined, { signal: stopping.signal }).catch(() => {});
   const history = createHistory(keepMs);
-  let trouble = 'the tables are not there yet';
+  const troubles = new Map([['schema', 'the tables are not there yet']]);
+  /** Every record that is there now and was not then is younger. */
+  let readAt = performance.now();
   let running: Promise<void> | undefined;
 
   /** Reads a full batch, or what there is once its first record has waited long enough. */
   async function collect(from: number): Promise<readonly LogRecord[]> {
+    const dueAt = readAt + batchAgeMsMax;
+    readAt = performance.now();
     const batch = await outputs.read(from, limits);
-    if (batch.length === 0 || isFull(batch, limits) || stopping.signal.aborted) return batch;
-    await pause(batchAgeMsMax);
+    if (batch.length === 0 || isFull(batch, limits) || stopping.signal.aborted || readAt >= dueAt) return batch;
+    await pause(dueAt - readAt);
+    readAt = performance.now();
     return outputs.read(from, limits);
   }
 
@@ -70,52 +75,51 @@ export function createSink(options: SinkOptions): Sink {
    * Calls the warehouse until it takes what it is given. Returns false when it could not be reached meanwhile: it may
    * have been restarted.
    */
-  async function persist(call: () => Promise<void>, what: Record<string, unknown>): Promise<boolean> {
+  async function persist(target: string, call: () => Promise<void>): Promise<boolean> {
     let steady = true;
     for (let attempt = 0; ; attempt++) {
       try {
         await call();
-        metrics.blocked.set(0);
-        trouble = '';
+        troubles.delete(target);
+        metrics.blocked.set(troubles.size > 0 ? 1 : 0);
         return steady;
       } catch (error) {
         if (!(error instanceof WarehouseError)) throw error;
         steady &&= error.code !== 'WAREHOUSE_UNAVAILABLE' && error.code !== 'WAREHOUSE_TIMEOUT';
         const delayMs = Math.min(retryDelayMsMax, 100 * 2 ** Math.min(attempt, 10));
-        report(error, { ...what, attempt, delayMs });
+        report(error, { target, attempt, delayMs });
         await wait(delayMs, undefined, { signal: givingUp.signal });
       }
     }
   }
 
-  function report(error: WarehouseError, what: { attempt: number; delayMs: number }): void {
+  function report(error: WarehouseError, what: { target: string; attempt: number; delayMs: number }): void {
     metrics.retries.inc({ code: error.code });
     metrics.blocked.set(1);
-    trouble = `ClickHouse does not take what it is given: ${error.message}`;
+    troubles.set(what.target, `ClickHouse does not take what it is given: ${error.message}`);
     const fields = { err: error, ...what };
-    // The first tries go unremarked: ClickHouse takes longer to start than the sink.
-    if (error.retryable)
-      logger[what.attempt < 4 ? 'info' : 'warn'](fields, 'ClickHouse call failed; it is tried again');
-    else
-      logger.error({ err: error, ...what }, 'ClickHouse refuses; nothing is lost, and it is tried until it takes it');
+    // The first tries are no news: ClickHouse takes longer to start than the sink.
+    const level = what.attempt < 4 ? 'info' : 'warn';
+    if (error.retryable) logger[level](fields, 'ClickHouse call failed; it is tried again');
+    else logger.error(fields, 'ClickHouse refuses; nothing is lost, and it is tried until it takes it');
   }
 
+  /** Fills the tables side by side: each insert waits mostly for its disk. Tables know no order between them. */
   async function write(batch: readonly LogRecord[]): Promise<boolean> {
-    let steady = true;
-    for (const { kind, schemaId, bodies } of blocksOf(batch)) {
-      const insert = async () => {
+    const written = blocksOf(batch).map(async ({ kind, schemaId, bodies }) => {
+      const steady = await persist(kind, async () => {
         const ended = metrics.insertSeconds.startTimer();
         await warehouse.insert(kind, schemaId, bodies);
         ended();
-      };
-      steady = (await persist(insert, { table: kind, rows: bodies.length })) && steady;
+      });
       metrics.rows.inc({ table: kind }, bodies.length);
-    }
-    return steady;
+      return steady;
+    });
+    return (await Promise.all(written)).every(Boolean);
   }
 
   async function loop(): Promise<void> {
-    await persist(() => warehouse.migrate(), { step: 'schema' });
+    await persist('schema', () => warehouse.migrate());
     const start = await outputs.bounds();
     let position = start.first;
     let newest = start.next;
@@ -156,7 +160,7 @@ export function createSink(options: SinkOptions): Sink {
       await running?.catch(() => {});
       clearTimeout(timer);
     },
-    troubles: () => (trouble === '' ? [] : [`sink: ${trouble}`]),
+    troubles: () => [...new Set(troubles.values())].map((trouble) => `sink: ${trouble}`),
   };
 }
 

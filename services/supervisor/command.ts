@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { pino } from 'pino';
 import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from '../config.ts';
+import { createLogger } from '../logger.ts';
 import { analystPasswordFile, prepareSecrets } from '../secrets.ts';
 import { hintAtEarlierEdge } from './edge-pid.ts';
 import { claimPorts, type WantedPort } from './ports.ts';
@@ -49,7 +49,7 @@ export async function startCommand(args: string[]): Promise<number> {
 }
 
 async function supervise(config: Config, parts: PartOptions[]): Promise<number> {
-  const logger = pino({ name: 'supervisor', level: config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const logger = createLogger('supervisor', config.logLevel);
   const supervisor = createSupervisor({ parts, logger });
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());

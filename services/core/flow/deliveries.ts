@@ -30,7 +30,6 @@ export function workDelivery(context: StepContext, delivery: Delivery, decoders:
 /** The delivery itself as an output, with its place in the lane. */
 export function keepDelivery(context: StepContext, delivery: Delivery): void {
   count(context.state, 'deliveries', `${delivery.provider}|${delivery.event_name}|${delivery.verdict}`);
-  count(context.state, 'outcomes', 'journaled');
   context.emit('delivery', {
     ...delivery,
     position: context.position,
@@ -39,7 +38,6 @@ export function keepDelivery(context: StepContext, delivery: Delivery): void {
 }
 
 export function reject(context: StepContext, delivery: Delivery, reason: RejectReason, detail: string): void {
-  count(context.state, 'outcomes', 'rejects');
   count(context.state, 'rejects', reason);
   const id = outputId(delivery.received_at, 'reject', context.tenant, delivery.id);
   context.emit('reject', {

@@ -24,6 +24,7 @@ export function summarize(state: FlowState): LaneSummary {
   const outcome = (name: string) => state.counts.get('outcomes', name) ?? 0;
   const counted = (group: string) =>
     state.counts.sortedEntries(group).map(([key, count]) => ({ labels: key.split('|'), count }));
+  const total = (group: string) => counted(group).reduce((sum, { count }) => sum + count, 0);
   return {
     settings: settingsOf(state),
     position: meta.position,
@@ -31,10 +32,10 @@ export function summarize(state: FlowState): LaneSummary {
     producersBehind: producersBehind(state),
     repeats: state.counts.get('repeats', '') ?? 0,
     ledger: {
-      journaled: outcome('journaled'),
+      journaled: total('deliveries'),
       events: outcome('events'),
       twins: outcome('twins'),
-      rejects: outcome('rejects'),
+      rejects: total('rejects'),
       pending: outcome('pending'),
     },
     deliveries: counted('deliveries').map(({ labels: [provider = '', event = '', verdict = ''], count }) => ({
