@@ -60,6 +60,8 @@ export interface Config {
   logLevel: string;
   edgeName: string;
   journal: { bytesMax: number; segmentBytesMax: number; retentionMs: number };
+  /** High-water mark of what ClickHouse has not taken yet: above it the lanes wait. */
+  outputsBytesMax: number;
   rejectedPerMinuteMax: number;
   ttlDays: { deliveries: number; facts: number };
   keys: KeyConfig[];
@@ -104,6 +106,7 @@ const environmentSchema = z.object({
     .regex(/^[a-z0-9-]{1,63}$/)
     .default('edge-1'),
   HOOKWATCH_JOURNAL_MB: positive.default(8192),
+  HOOKWATCH_OUTPUTS_MB: positive.default(4096),
   HOOKWATCH_SEGMENT_MB: positive.default(256),
   HOOKWATCH_RETENTION_HOURS: positive.default(168),
   HOOKWATCH_REJECTED_PER_MINUTE: positive.default(60),
@@ -197,6 +200,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
       segmentBytesMax: env.HOOKWATCH_SEGMENT_MB * 1024 * 1024,
       retentionMs: env.HOOKWATCH_RETENTION_HOURS * 3_600_000,
     },
+    outputsBytesMax: env.HOOKWATCH_OUTPUTS_MB * 1024 * 1024,
     rejectedPerMinuteMax: env.HOOKWATCH_REJECTED_PER_MINUTE,
     ttlDays: { deliveries: env.HOOKWATCH_DELIVERIES_TTL_DAYS, facts: env.HOOKWATCH_FACTS_TTL_DAYS },
     ...file,

@@ -86,6 +86,8 @@ export async function runPipeline(config: Config): Promise<Running> {
     ttlDays: config.ttlDays,
   });
   const worker = createWorker({
+    tenants: config.tenants.map((tenant) => tenant.name),
+    outputsFull: sampled(() => segmentBytes(outputsFolder(config)) > config.outputsBytesMax),
     records,
     outputs,
     checkpoints: createFileCheckpoints(checkpointsFolder(config)),
@@ -139,6 +141,18 @@ export async function runClickHouse(config: Config): Promise<Running> {
     logger,
   });
   return { urls: { clickhouse: engine.url }, failed: never, close: engine.close };
+}
+
+/** Asks at most once a second. */
+function sampled(ask: () => boolean): () => boolean {
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let answer = false;
+  return () => {
+    if (performance.now() - askedAt < 1_000) return answer;
+    askedAt = performance.now();
+    answer = ask();
+    return answer;
+  };
 }
 
 export function clickhouseUrl(config: Config): string {

@@ -13,6 +13,7 @@ async function start() {
   const edge = await startTestEdge();
   const registry = createRegistry('test');
   const worker = createWorker({
+    tenants: ['northwind'],
     records: edge.log,
     outputs: createMemoryLog(),
     checkpoints: createMemoryCheckpoints(),

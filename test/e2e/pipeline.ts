@@ -59,7 +59,14 @@ export async function startPipeline(
   const registry = createRegistry('test');
   const metrics = { worker: workerMetrics(registry), sink: sinkMetrics(registry) };
   const checkpoints = createMemoryCheckpoints();
-  const worker = createWorker({ records: edge.log, outputs, checkpoints, metrics: metrics.worker, logger });
+  const worker = createWorker({
+    tenants: [tenantName],
+    records: edge.log,
+    outputs,
+    checkpoints,
+    metrics: metrics.worker,
+    logger,
+  });
   const sink = createSink({ outputs, warehouse, metrics: metrics.sink, logger, batchAgeMsMax: 1 });
   const running = Promise.all([worker.run(), sink.run()]);
   onClose(async () => {

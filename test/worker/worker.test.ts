@@ -47,7 +47,14 @@ function mixed(servers: number) {
 
 function start(installation: Installation, more: Partial<Parameters<typeof createWorker>[0]> = {}) {
   const metrics = workerMetrics(createRegistry('test'));
-  const worker = createWorker({ ...installation, metrics, logger, pollIntervalMs: 1, ...more });
+  const worker = createWorker({
+    tenants: ['acme', 'bolt'],
+    ...installation,
+    metrics,
+    logger,
+    pollIntervalMs: 1,
+    ...more,
+  });
   const failed = worker.run().then(
     () => undefined,
     (error: Error) => error,
@@ -142,36 +149,35 @@ test('a checkpoint never stands for outputs that were not acknowledged', async (
   expect(await installation.checkpoints.lanes()).toEqual([]);
 });
 
-describe('stops and says so', () => {
+describe('a lane that cannot go on is left, and said so', () => {
   async function worked(): Promise<Installation> {
     const installation = install();
     await installation.records.append(storyOf('acme', 3));
     await (await drained(installation)).stop();
     return installation;
   }
+  const troublesOf = (installation: Installation) => expect.poll(start(installation).worker.troubles);
 
-  test('when the lane does not begin with settings', async () => {
+  test('when it does not begin with settings', async () => {
     const installation = install();
     await installation.records.append(storyOf('acme', 3).slice(1));
-    expect(await start(installation).failed).toMatchObject({ code: 'GENESIS_MISSING' });
+    await troublesOf(installation).toEqual([expect.stringContaining('lane acme stopped: Cannot work on position 0')]);
   });
 
   test('when the log has another record where the checkpoint was taken', async () => {
     const { checkpoints, outputs } = await worked();
     const records = createMemoryLog();
     await records.append(storyOf('acme', 3).reverse());
-    const error = await start({ records, outputs, checkpoints }).failed;
-    expect(error).toMatchObject({
-      code: 'LANE_STOPPED',
-      message: expect.stringContaining('Cannot resume lane acme at position'),
-    });
+    await troublesOf({ records, outputs, checkpoints }).toEqual([
+      expect.stringContaining('the checkpoint ends with record'),
+    ]);
   });
 
   test('when the log ends before the checkpoint', async () => {
     const { checkpoints, outputs } = await worked();
-    expect(await start({ records: createMemoryLog(), outputs, checkpoints }).failed).toMatchObject({
-      code: 'LANE_STOPPED',
-    });
+    await troublesOf({ records: createMemoryLog(), outputs, checkpoints }).toEqual([
+      expect.stringContaining('not of one installation, or records were lost'),
+    ]);
   });
 
   test('when records behind the checkpoint were trimmed', async () => {
@@ -179,8 +185,50 @@ describe('stops and says so', () => {
     await installation.records.append(storyOf('acme', 3));
     const { next } = await installation.records.bounds();
     await installation.records.trim(next - 2);
-    expect(await start(installation).failed).toMatchObject({ code: 'LANE_STOPPED' });
+    await troublesOf(installation).toEqual([expect.stringContaining('records were lost')]);
   });
+
+  test('when a frame is damaged', async () => {
+    const installation = install();
+    await installation.records.append([...storyOf('acme', 1), { key: 'acme', frame: Buffer.from('garbage') }]);
+    await troublesOf(installation).toEqual([expect.stringContaining('Cannot decode frame')]);
+  });
+
+  test('while the others are worked on to the end, and nothing of it is saved', async () => {
+    const installation = install();
+    const broken = storyOf('acme', 6).slice(1);
+    const whole = storyOf('bolt', 6);
+    await installation.records.append(whole.flatMap((record, n) => [record, ...(broken[n] ? [broken[n]] : [])]));
+    const { worker } = start(installation);
+    const { next } = await installation.records.bounds();
+    await expect.poll(() => worker.lanes().bolt?.position).toBe(next - 1);
+    await worker.stop();
+    expect(await installation.checkpoints.lanes()).toEqual(['bolt']);
+  });
+});
+
+test('a tenant that is no longer configured is left alone, whatever has become of its records', async () => {
+  const installation = install();
+  await installation.records.append(mixed(3));
+  await (await drained(installation)).stop();
+  const { next } = await installation.records.bounds();
+  await installation.records.append(storyOf('bolt', 3).map(({ key, frame }) => ({ key, frame })));
+  await installation.records.trim(next);
+  const { worker } = start(installation, { tenants: ['bolt'] });
+  await expect.poll(() => worker.lanes().bolt?.position).toBeGreaterThan(next);
+  expect(worker.troubles()).toEqual([]);
+});
+
+test('while the outputs are full the lanes wait, and say so', async () => {
+  const installation = install();
+  await installation.records.append(storyOf('acme', 3));
+  let full = true;
+  const { worker } = start(installation, { outputsFull: () => full });
+  await expect.poll(worker.troubles).toEqual([expect.stringContaining('worker: it waits')]);
+  expect(await installation.outputs.bounds()).toEqual({ first: 0, next: 0 });
+  full = false;
+  await expect.poll(worker.troubles).toEqual([]);
+  await expect.poll(async () => (await installation.outputs.bounds()).next).toBeGreaterThan(0);
 });
 
 test('a log that was trimmed up to the checkpoint is resumed', async () => {

@@ -23,7 +23,7 @@ export function keepControl(context: StepContext, control: Control, remark: stri
 /** Returns why it did not take effect, or an empty string. */
 function apply(context: StepContext, control: Control): string {
   if (control.kind === 'boot') {
-    openProducer(context.state, control);
+    openProducer(context.state, context.settings, control);
     return '';
   }
   if (control.kind === 'settings') return applySettings(context.state, control);

@@ -8,7 +8,7 @@ import { observeEntity } from './entities.ts';
 import { applyAlert, flagsOf } from './episodes.ts';
 import { outputId, versionOf } from './ids.ts';
 import { addToPane } from './panes.ts';
-import { accountCreated, serverCreated } from './rules/account-created-then-servers.ts';
+import { accountCreated, accountDeleted, serverCreated } from './rules/account-created-then-servers.ts';
 import { count, metaOf } from './state.ts';
 import { eventTime } from './time.ts';
 
@@ -96,6 +96,7 @@ function workFact(context: StepContext, delivery: Delivery, fact: Fact): void {
 function relate(context: StepContext, occurrence: Occurrence, creation: boolean): void {
   const { fact, time } = occurrence;
   if (fact.entity === 'alert') applyAlert(context, occurrence);
+  if (fact.entity === 'account' && fact.action === 'deleted') accountDeleted(context, fact.account);
   if (creation && fact.entity === 'account') accountCreated(context, occurrence);
   if (creation && fact.entity === 'server') {
     addToPane(context, fact.account, fact.key, time);

@@ -5,13 +5,19 @@
  *   ────┬───────────────────────┬────────▶     one episode S…E, ended by `alert`
  *   ────┬──────────────┬─────────────────▶     a later opening without a closing between: ended by `next_opening`
  *                               └──────────    a closing alone: an episode S…E, flagged `opening_missing`
+ *
+ * An episode is recognised by its start, so openings and closings may come in any order.
  */
 import type { AlertTrigger, Fact } from '../providers/provider.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
+import { endOf, planExpiry } from './expiry.ts';
 import { outputId } from './ids.ts';
 import { count, type EpisodeState } from './state.ts';
 
-/** `stateStartTime` may be missing: then the time at which we heard of it stands in. */
+const eventsMax = 100;
+/** Episodes of one server and metric that are kept to be amended. */
+const episodesMax = 64;
+
 interface Signal extends Occurrence {
   trigger: AlertTrigger;
   /** Key of the server and metric within the account. */
@@ -34,34 +40,41 @@ export function applyAlert(context: StepContext, occurrence: Occurrence): void {
 }
 
 function open(context: StepContext, signal: Signal): void {
-  const startedAt = signal.trigger.startedAt ?? signal.time;
-  const current = context.state.episodes.get(signal.fact.account, signal.key);
-  if (!current) return begin(context, signal, startedAt);
-  if (current.closedAt === null) {
-    if (startedAt <= current.openedAt) return save(context, signal, { ...current, openedAt: startedAt });
-    save(context, signal, ended(current, startedAt, 'next_opening'));
-    return begin(context, signal, startedAt);
-  }
-  if (startedAt >= current.closedAt && startedAt !== current.openedAt) return begin(context, signal, startedAt);
-  // Overtaken by its own closing: the episode is known.
-  const flags = current.flags.filter((flag) => flag !== 'opening_missing');
-  save(context, signal, { ...current, openedAt: Math.min(current.openedAt, startedAt), flags });
+  const { startedAt } = signal.trigger;
+  const known = find(context, signal, startedAt);
+  if (!known) return begin(context, signal, startedAt ?? signal.time);
+  // Told again, or overtaken by its own closing: the episode is known.
+  const flags = known.flags.filter((flag) => flag !== 'opening_missing');
+  save(context, signal, { ...known, ...openingOf(known, startedAt), flags });
 }
 
 function close(context: StepContext, signal: Signal): void {
   const { startedAt, endedAt } = signal.trigger;
   const closedAt = endedAt ?? signal.time;
-  const current = context.state.episodes.get(signal.fact.account, signal.key);
-  if (current?.closedAt === null) {
-    if (startedAt === undefined || startedAt <= current.openedAt) {
-      const openedAt = startedAt ?? current.openedAt;
-      return save(context, signal, ended({ ...current, openedAt }, closedAt, 'alert'));
-    }
-    save(context, signal, ended(current, startedAt, 'next_opening'));
-  } else if (current && (startedAt === undefined || startedAt === current.openedAt)) {
-    return save(context, signal, ended(current, closedAt, 'alert'));
-  }
+  const known = find(context, signal, startedAt);
+  if (known) return save(context, signal, ended({ ...known, ...openingOf(known, startedAt) }, closedAt, 'alert'));
   begin(context, signal, startedAt ?? closedAt, closedAt);
+}
+
+function episodesOf(context: StepContext, signal: Signal): EpisodeState[] {
+  return context.state.episodes.get(signal.fact.account, signal.key) ?? [];
+}
+
+/** The episode with that start; where one of the two starts is not known, the one that is open. */
+function find(context: StepContext, signal: Signal, startedAt: number | undefined): EpisodeState | undefined {
+  const episodes = episodesOf(context, signal);
+  const same = episodes.find((episode) => episode.openedAt === startedAt);
+  if (same) return same;
+  const isOpen = (episode: EpisodeState) => episode.closedAt === null;
+  return episodes.findLast((episode) => isOpen(episode) && (startedAt === undefined || episode.openingHeard));
+}
+
+function openingOf(
+  known: EpisodeState,
+  startedAt: number | undefined,
+): Pick<EpisodeState, 'openedAt' | 'openingHeard'> {
+  if (startedAt === undefined || !known.openingHeard) return known;
+  return { openedAt: startedAt, openingHeard: false };
 }
 
 function ended(episode: EpisodeState, closedAt: number, endedBy: EpisodeState['endedBy']): EpisodeState {
@@ -70,8 +83,13 @@ function ended(episode: EpisodeState, closedAt: number, endedBy: EpisodeState['e
   return { ...episode, closedAt, endedBy, flags };
 }
 
+/** A new episode. The one before it has ended by then, and it has ended by the time of the one after it. */
 function begin(context: StepContext, signal: Signal, openedAt: number, closedAt?: number): void {
   const { delivery, fact, trigger } = signal;
+  const others = episodesOf(context, signal);
+  const before = others.findLast((episode) => episode.openedAt < openedAt);
+  const after = others.find((episode) => episode.openedAt > openedAt);
+  if (before?.closedAt === null) save(context, signal, ended(before, openedAt, 'next_opening'));
   const episode: EpisodeState = {
     id: outputId(delivery.received_at, 'episode', context.tenant, delivery.id, signal.key, String(openedAt)),
     firstReceivedAt: delivery.received_at,
@@ -79,29 +97,40 @@ function begin(context: StepContext, signal: Signal, openedAt: number, closedAt?
     server: fact.subject,
     metric: trigger.metric,
     openedAt,
+    openingHeard: trigger.startedAt === undefined,
     closedAt: null,
     endedBy: '',
     policyDuration: '',
     events: [],
     flags: closedAt === undefined ? [] : ['opening_missing'],
   };
-  context.state.episodes.delete(fact.account, signal.key);
-  save(context, signal, closedAt === undefined ? episode : ended(episode, closedAt, 'alert'));
+  if (closedAt !== undefined) save(context, signal, ended(episode, closedAt, 'alert'));
+  else save(context, signal, after ? ended(episode, after.openedAt, 'next_opening') : episode);
 }
 
 function save(context: StepContext, signal: Signal, changed: EpisodeState): void {
-  const { state } = context;
+  const { state, settings } = context;
   const { account } = signal.fact;
-  const before = state.episodes.get(account, signal.key);
+  const others = episodesOf(context, signal);
+  const before = others.find(({ id }) => id === changed.id);
+  const isNew = !changed.events.includes(signal.event) && changed.events.length < eventsMax;
   const episode: EpisodeState = {
     ...changed,
     revision: changed.revision + 1,
     policyDuration: signal.trigger.policyDuration || changed.policyDuration,
-    events: changed.events.includes(signal.event) ? changed.events : [...changed.events, signal.event],
+    events: isNew ? [...changed.events, signal.event] : changed.events,
   };
-  const isOpen = Number(episode.closedAt === null) - Number(before !== undefined && before.closedAt === null);
-  count(state, 'openEpisodes', episode.metric, isOpen);
-  state.episodes.set(account, signal.key, episode);
+  const kept = [...others.filter(({ id }) => id !== episode.id), episode].sort((a, b) => a.openedAt - b.openedAt);
+  const opened = Number(episode.closedAt === null) - Number(before?.closedAt === null);
+  if (opened !== 0) count(state, 'openEpisodes', episode.metric, opened);
+  state.episodes.set(account, signal.key, kept.slice(-episodesMax));
+  const expiry = { table: 'episodes', group: account, key: signal.key, endsAt: 0 } as const;
+  const endsAt = endOf(state, settings, expiry);
+  if (endsAt !== Number.POSITIVE_INFINITY) planExpiry(state, { ...expiry, endsAt });
+  emitEpisode(context, account, episode);
+}
+
+function emitEpisode(context: StepContext, account: string, episode: EpisodeState): void {
   context.emit('episode', {
     ...envelope(context, episode.id, episode.revision, episode.firstReceivedAt),
     account,

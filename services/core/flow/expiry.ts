@@ -2,7 +2,7 @@
 import { dayMs, hourMs, minuteMs } from './durations.ts';
 import type { Expiry, FlowState, Settings } from './state.ts';
 
-/** How long a deleted account, user or server is remembered, so that a replay of its life is recognised. */
+/** How long a deleted entity or a closed boot is remembered, so that a replay of its life is recognised. */
 const tombstoneMs = 7 * dayMs;
 
 /** Plans the end of an entry. When the time has come the entry itself says whether it is over. */
@@ -46,6 +46,14 @@ export function endOf(state: FlowState, settings: Settings, { table, group, key,
     case 'bursts': {
       const burst = state.bursts.get(group, key);
       return (burst?.startedAt ?? 0) + window + settings.lateness_ms;
+    }
+    case 'producers': {
+      const producer = state.producers.get(group, key);
+      return producer?.closed ? producer.progress + tombstoneMs : Number.POSITIVE_INFINITY;
+    }
+    case 'episodes': {
+      const ends = (state.episodes.get(group, key) ?? []).map(({ closedAt }) => closedAt ?? Number.POSITIVE_INFINITY);
+      return Math.max(0, ...ends) + settings.lateness_ms;
     }
     case 'requests':
       return endsAt;

@@ -4,7 +4,8 @@
  * A record that was seen before is a repeat. One that comes after a gap changes nothing: its producer is behind until
  * the missing ones arrive, while all others go on.
  */
-import { count, type FlowState, metaOf, type Producer } from './state.ts';
+import { endOf, planExpiry } from './expiry.ts';
+import { count, type FlowState, metaOf, type Producer, type Settings } from './state.ts';
 
 /** A producer this far behind another one's live ticks holds the watermark no longer. */
 const holdMsMax = 60_000;
@@ -21,7 +22,6 @@ export function admit(state: FlowState, record: { boot: string; seq: number; rec
   }
   if (record.seq > producer.lastSeq + 1) {
     state.producers.set('', record.boot, { ...producer, seenSeq });
-    count(state, 'ahead', '');
     return 'ahead';
   }
   const progress = Math.max(producer.progress, record.received_at);
@@ -37,11 +37,17 @@ function newProducer(receivedAt: number): Producer {
  * A boot record: names its edge and closes that edge's earlier boots, all of whose records precede it in the lane. They
  * are found by the edge's name, since an edge that has lost its state cannot name its predecessor.
  */
-export function openProducer(state: FlowState, boot: { boot: string; edge: string; predecessor: string }): void {
+export function openProducer(
+  state: FlowState,
+  settings: Settings,
+  boot: { boot: string; edge: string; predecessor: string },
+): void {
   for (const [id, producer] of state.producers.sortedEntries('')) {
     if (id === boot.boot) state.producers.set('', id, { ...producer, edge: boot.edge });
-    else if (id === boot.predecessor || producer.edge === boot.edge) {
+    else if (!producer.closed && (id === boot.predecessor || producer.edge === boot.edge)) {
       state.producers.set('', id, { ...producer, closed: true });
+      const expiry = { table: 'producers', group: '', key: id, endsAt: 0 } as const;
+      planExpiry(state, { ...expiry, endsAt: endOf(state, settings, expiry) });
     }
   }
 }

@@ -86,9 +86,12 @@ export interface EpisodeState {
   server: string;
   metric: string;
   openedAt: number;
+  /** openedAt is when we heard of it: the alert did not say when it began. */
+  openingHeard: boolean;
   closedAt: number | null;
   endedBy: '' | 'alert' | 'next_opening';
   policyDuration: string;
+  /** The first hundred. */
   events: string[];
   flags: string[];
 }
@@ -132,7 +135,8 @@ export interface FlowState {
   dirtyPanes: Table<true>;
   /** Accounts whose rolling value is above zero → minute of their last creation. */
   rolling: Table<number>;
-  episodes: Table<EpisodeState>;
+  /** Account → server and metric → its episodes of the last days, by openedAt. */
+  episodes: Table<EpisodeState[]>;
   bursts: Table<Burst>;
   /** Hour in which they end → what ends. */
   expiries: Table<Expiry>;
@@ -142,7 +146,7 @@ export interface FlowState {
 
 /** An entry of a table that ends when its time has come, unless it was renewed. */
 export interface Expiry {
-  table: 'requests' | 'accounts' | 'users' | 'servers' | 'creations' | 'panes' | 'bursts';
+  table: 'requests' | 'producers' | 'accounts' | 'users' | 'servers' | 'creations' | 'panes' | 'episodes' | 'bursts';
   group: string;
   key: string;
   endsAt: number;

@@ -1,4 +1,5 @@
 /** Alert episodes by example. Minutes after the start: `open s` and `close s e`, in the order in which they are told. */
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { step } from '../../../services/core/flow/flow.ts';
 import { createState } from '../../../services/core/flow/state.ts';
@@ -23,8 +24,9 @@ function run(told: Told[]): { episodes: string[]; events: Event[] } {
   const { outputs } = step(createState(), lane.records);
   const newest = new Map<string, Episode>();
   for (const output of outputs) if (output.kind === 'episode') newest.set(output.value.id, output.value);
+  const byStart = [...newest.values()].sort((a, b) => a.opened_at - b.opened_at);
   return {
-    episodes: [...newest.values()].map(describe),
+    episodes: byStart.map(describe),
     events: outputs.flatMap((output) => (output.kind === 'event' ? [output.value] : [])),
   };
 }
@@ -102,6 +104,25 @@ test.each<[name: string, told: Told[], episodes: string[]]>([
   ],
   ['ends before it starts', [['close', 5, 1]], ['5-1 by alert opening_missing negative_length']],
   ['without any times', [['open'], ['close']], ['20-21 by alert']],
+  [
+    'two alerts, the closing of the first overtaken by the opening of the second',
+    [
+      ['open', 1],
+      ['open', 6],
+      ['close', 1, 5],
+    ],
+    ['1-5 by alert', 'open 6'],
+  ],
+  [
+    'an older opening that comes late ended with the next one, for all that is known',
+    [
+      ['open', 6],
+      ['open', 1],
+    ],
+    ['1-6 by next_opening', 'open 6'],
+  ],
+  ['reminders without a start are one episode', [['open'], ['open'], ['open']], ['open 20']],
+  ['a closing that knows the start of an opening that did not', [['open'], ['close', 2, 9]], ['2-9 by alert']],
 ])('%s', (_name, told, episodes) => {
   expect(run(told).episodes).toEqual(episodes);
 });
@@ -120,4 +141,28 @@ test('several triggers are one event and an episode each', () => {
   expect(outputs.filter(({ kind }) => kind === 'event')).toHaveLength(1);
   const metrics = outputs.flatMap((output) => (output.kind === 'episode' ? [output.value.metric] : []));
   expect(metrics).toEqual(['cpu', 'memory', 'disk']);
+});
+
+test('the order in which openings and closings come changes nothing that is known in the end', () => {
+  const lengths = fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 })), {
+    minLength: 1,
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(lengths, fc.array(fc.nat(), { minLength: 12, maxLength: 12 }), (spans, shuffle) => {
+      let end = 0;
+      const intervals = spans.map(([pause, length]) => {
+        const start = end + pause;
+        end = start + length;
+        return [start, end] as const;
+      });
+      const told = intervals.flatMap(([start, stop]): Told[] => [
+        ['open', start],
+        ['close', start, stop],
+      ]);
+      const shuffled = told.map((entry, n) => ({ entry, key: shuffle[n]! })).sort((a, b) => a.key - b.key);
+      const { episodes } = run(shuffled.map(({ entry }) => entry));
+      expect(episodes).toEqual(intervals.map(([start, stop]) => `${start}-${stop} by alert`));
+    }),
+  );
 });

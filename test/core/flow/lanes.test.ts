@@ -47,12 +47,30 @@ describe('settings', () => {
     ]);
   });
 
+  test.each([
+    ['{}'],
+    ['[]'],
+    ['null'],
+    [JSON.stringify({ ...settingsDocument, slack_ms: null })],
+    [JSON.stringify({ ...settingsDocument, slack_ms: 1e300 })],
+    [JSON.stringify({ ...settingsDocument, lateness_ms: -1 })],
+    [JSON.stringify({ ...settingsDocument, rules: {} })],
+  ])('a document that lacks what the flow needs is ignored, and time goes on: %s', (document) => {
+    const lane = laneOf();
+    const genesis = lane.records[0]!.record.value as { id: string };
+    lane.control({ kind: 'settings', predecessor: genesis.id, document });
+    lane.tick(60_000);
+    const { state } = run(lane);
+    expect(remarks(lane).at(-1)).toMatch(/^settings: ignored: /);
+    expect(metaOf(state).watermark).toBe(startMs + 58_000);
+  });
+
   test('a broken document leaves those in force, and the lane goes on', () => {
     const lane = laneOf();
     const genesis = lane.records[0]!.record.value as { id: string };
     lane.control({ kind: 'settings', predecessor: genesis.id, document: '{' });
     lane.post('Account.Created', accountBody('NEW'), 0);
-    expect(remarks(lane).at(-1)).toMatch(/^settings: internal: the flow failed on it/);
+    expect(remarks(lane).at(-1)).toMatch(/^settings: ignored: /);
     expect(summarize(run(lane).state).ledger.events).toBe(1);
   });
 });
@@ -91,6 +109,16 @@ describe('producers', () => {
     expect(watermark(10_000)).toBe(-2_000);
     expect(watermark(60_000)).toBe(-2_000);
     expect(watermark(60_001)).toBe(58_001);
+  });
+
+  test('a boot closes the earlier boots of its edge, though it cannot name them, and they are forgotten in the end', () => {
+    const lane = laneOf();
+    lane.control({ kind: 'boot', boot: other, seq: 0, edge: 'edge-1', received_at: startMs + 1000 });
+    lane.control({ kind: 'tick', boot: other, seq: 1, received_at: startMs + 20_000, time: startMs + 20_000 });
+    expect(metaOf(run(lane).state).watermark).toBe(startMs + 18_000);
+    const later = startMs + 8 * 24 * hour;
+    lane.control({ kind: 'tick', boot: other, seq: 2, received_at: later, time: later });
+    expect(run(lane).state.producers.size).toBe(1);
   });
 
   test('a boot closes its predecessor, which holds nothing any more', () => {

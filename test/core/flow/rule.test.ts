@@ -126,6 +126,16 @@ test('an alias that is used again begins a new life', () => {
   expect(detectionsOf(lane)).toMatchObject([{ started_at: startMs + 200 * minute }]);
 });
 
+test('servers of an earlier life count towards no later one', () => {
+  const lane = laneOf();
+  account(lane, 0);
+  for (let n = 1; n <= 4; n++) server(lane, n, `S${n}`);
+  lane.post('Account.Deleted', { accountAlias: 'NEW' }, 45 * minute);
+  account(lane, 50);
+  server(lane, 51, 'S5');
+  expect(detectionsOf(lane)).toEqual([]);
+});
+
 test('a server with a date of long ago counts when it was heard of, and says so', () => {
   const lane = laneOf({ servers: 2 });
   account(lane, 0);

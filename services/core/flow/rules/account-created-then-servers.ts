@@ -42,6 +42,13 @@ export function accountCreated(context: StepContext, occurrence: Occurrence): vo
   for (const { server, creation } of earlier) countServer(context, account, server, creation, occurrence.time);
 }
 
+/** The account's deletion: its servers were of that life, and count towards no other. */
+export function accountDeleted(context: StepContext, account: string): void {
+  const { bursts, creations } = context.state;
+  bursts.delete('', account);
+  for (const [server] of creations.sortedEntries(account)) creations.delete(account, server);
+}
+
 /** A server's creation: counts when it is the server's first one within the window. */
 export function serverCreated(context: StepContext, occurrence: Occurrence): void {
   const { state, settings } = context;
