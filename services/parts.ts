@@ -107,7 +107,7 @@ export async function runPipeline(config: Config): Promise<Running> {
     failed: Promise.race([worker.run(), sink.run()]).then(() => never),
     async close() {
       await worker.stop(5_000);
-      await sink.stop();
+      await sink.stop(5_000);
       await page.stop();
       await served.close();
       await Promise.all([warehouse.close(), records.close(), outputs.close()]);

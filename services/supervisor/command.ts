@@ -1,12 +1,13 @@
 /** `hookwatch start`: everything on this machine. */
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from '../config.ts';
 import { createLogger } from '../logger.ts';
-import { analystPasswordFile, prepareSecrets } from '../secrets.ts';
+import { lockFolder } from '../ports/log/folder-lock.ts';
+import { prepareSecrets } from '../secrets.ts';
+import { describeStart, waitUntilReady } from './banner.ts';
 import { hintAtEarlierEdge } from './edge-pid.ts';
 import { claimPorts, type WantedPort } from './ports.ts';
 import { createSupervisor, type PartOptions } from './supervisor.ts';
@@ -18,6 +19,9 @@ Starts edge, pipeline (worker, sink, console) and ClickHouse, and keeps them run
   --port-offset N   adds N to every port (8080, 8081, 8090, 8123)
   --help            this text
 `;
+
+/** How long the banner waits for the tables to be there. */
+const readyMsMax = 20_000;
 
 const entry = fileURLToPath(new URL('../hookwatch.ts', import.meta.url));
 
@@ -36,7 +40,7 @@ export async function startCommand(args: string[]): Promise<number> {
         'Run `npm ci --include=optional`, or set CLICKHOUSE_URL to a ClickHouse server.',
     );
   }
-  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
+  const lock = holdDataFolder(config.dataFolder);
   const wanted = wantedPorts(config, embedded);
   const { ports, taken } = await claimPorts(config.host, wanted);
   if (taken.length > 0) throw new ConfigError(describeTaken(taken, config));
@@ -45,10 +49,14 @@ export async function startCommand(args: string[]): Promise<number> {
     HOOKWATCH_LOG_LEVEL: config.logLevel,
     ...Object.fromEntries(wanted.map(({ setting }, index) => [setting, String(ports[index])])),
   };
-  return supervise(config, partsOf(embedded, env));
+  try {
+    return await supervise(config, partsOf(embedded, env), offset);
+  } finally {
+    lock.close();
+  }
 }
 
-async function supervise(config: Config, parts: PartOptions[]): Promise<number> {
+async function supervise(config: Config, parts: PartOptions[], offset: number): Promise<number> {
   const logger = createLogger('supervisor', config.logLevel);
   const supervisor = createSupervisor({ parts, logger });
   const signalled = new Promise<void>((resolve) => {
@@ -63,13 +71,28 @@ async function supervise(config: Config, parts: PartOptions[]): Promise<number> 
   });
   const urls = await Promise.race([started, signalled]);
   if (urls) {
-    process.stdout.write(banner(config, urls));
+    const troubles = await Promise.race([waitUntilReady(urls.console ?? '', readyMsMax), signalled]);
+    if (troubles) process.stdout.write(describeStart(config, urls, offset, troubles));
     await signalled;
   }
   process.stdout.write('\nStopping: what was taken in is worked on first …\n');
   await supervisor.stop();
   process.stdout.write('Stopped.\n');
   return 0;
+}
+
+/** One installation at a time in a data folder: found out before anything is started. */
+function holdDataFolder(folder: string): { close(): void } {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return lockFolder(folder);
+  } catch (error) {
+    const { message } = error as Error;
+    const hint = hintAtEarlierEdge(folder);
+    throw new ConfigError(`Cannot use the data folder ${folder} (HOOKWATCH_DATA): ${message}${hint && `\n${hint}`}`, {
+      cause: error,
+    });
+  }
 }
 
 function describeTaken(taken: readonly WantedPort[], { dataFolder }: Config): string {
@@ -113,22 +136,4 @@ function hasEngine(): boolean {
   } catch {
     return false;
   }
-}
-
-function banner(config: Config, urls: Record<string, string>): string {
-  const clickhouse = config.clickhouseUrl ?? urls.clickhouse;
-  const query = encodeURIComponent('SELECT type, count() FROM hookwatch.events GROUP BY type ORDER BY type');
-  return `
-  Live page    ${urls.console}
-  Webhooks     ${urls.edge}/in/<token>      (endpoints: ${config.configFile})
-  ClickHouse   ${clickhouse}      user analyst, password in ${analystPasswordFile(config.dataFolder)}
-  Metrics      /metrics on all three
-  Data         ${join(config.dataFolder, '/')}
-
-  Try next, in a second terminal:
-    npm run simulate
-    curl '${clickhouse}/?query=${query}'
-
-  Ctrl-C stops.
-`;
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { lockFolder } from './folder-lock.ts';
 import { findSegment, listSegments, removeSegment, segmentPath, syncFolder } from './segments.ts';
 
 export interface SqliteLogOptions {
@@ -37,8 +37,10 @@ export function openSqliteWriter({ folder, segmentBytesMax }: SqliteLogOptions):
   return {
     append(packed, count) {
       if (segment.next > segment.first && isFull(segment.path, segmentBytesMax)) {
-        segment.database.close();
-        segment = openSegment(folder, segment.next);
+        // In this order: where the new one cannot be opened, on a full disk say, the old one is still there to try again.
+        const full = segment;
+        segment = openSegment(folder, full.next);
+        full.database.close();
       }
       const position = segment.next;
       // One statement is one transaction: it is committed, and synced, when it returns.
@@ -58,20 +60,6 @@ export function openSqliteWriter({ folder, segmentBytesMax }: SqliteLogOptions):
   };
 }
 
-/** Holds the folder for this writer; the system lets go of it when the process ends, however it ends. */
-function lockFolder(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(join(folder, 'writer.lock'));
-  try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    return lock;
-  } catch (error) {
-    lock.close();
-    throw new Error(`Cannot write to the log in ${folder}: another process does; stop it, or set HOOKWATCH_DATA`, {
-      cause: error,
-    });
-  }
-}
-
 /**
  * WAL with `synchronous=FULL` syncs the write-ahead log at every commit; `fullfsync` makes that a real one on macOS.
  * A batch is tens of kilobytes, so large pages mean fewer of them.
@@ -79,19 +67,24 @@ function lockFolder(folder: string): DatabaseSync {
 function openSegment(folder: string, first: number): OpenSegment {
   const path = segmentPath(folder, first);
   const database = new DatabaseSync(path);
-  database.exec(`
-    PRAGMA page_size = 16384;
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA fullfsync = ON;
-    PRAGMA checkpoint_fullfsync = ON;
-    PRAGMA wal_autocheckpoint = 1000;
-    CREATE TABLE IF NOT EXISTS batches (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, packed BLOB NOT NULL) STRICT;
-  `);
-  syncFolder(folder);
-  const last = database.prepare('SELECT first + count AS next FROM batches ORDER BY first DESC LIMIT 1').get();
-  const insert = database.prepare('INSERT INTO batches (first, count, packed) VALUES (?, ?, ?)');
-  return { first, next: (last?.next as number | undefined) ?? first, path, database, insert };
+  try {
+    database.exec(`
+      PRAGMA page_size = 16384;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA fullfsync = ON;
+      PRAGMA checkpoint_fullfsync = ON;
+      PRAGMA wal_autocheckpoint = 1000;
+      CREATE TABLE IF NOT EXISTS batches (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, packed BLOB NOT NULL) STRICT;
+    `);
+    syncFolder(folder);
+    const last = database.prepare('SELECT first + count AS next FROM batches ORDER BY first DESC LIMIT 1').get();
+    const insert = database.prepare('INSERT INTO batches (first, count, packed) VALUES (?, ?, ?)');
+    return { first, next: (last?.next as number | undefined) ?? first, path, database, insert };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
 function isFull(path: string, segmentBytesMax: number): boolean {

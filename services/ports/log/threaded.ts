@@ -12,6 +12,14 @@ export type WriterRequest =
 
 export type WriterReply = { call: number; position: number } | { call: number; error: Error };
 
+export interface ThreadedSqliteLog extends Log {
+  /**
+   * Rejects when the writer's thread has died, never because of close(). Every append and trim rejects from then on: only
+   * a new process helps.
+   */
+  readonly failed: Promise<never>;
+}
+
 type Body<T> = T extends unknown ? Omit<T, 'call'> : never;
 
 /**
@@ -19,12 +27,16 @@ type Body<T> = T extends unknown ? Omit<T, 'call'> : never;
  * caller's event loop. A batch crosses as one transferred buffer: handing over every record would cost more than
  * committing it.
  */
-export function createThreadedSqliteLog(options: SqliteLogOptions): Log {
+export function createThreadedSqliteLog(options: SqliteLogOptions): ThreadedSqliteLog {
   const reader = openSqliteReader(options.folder);
   const thread = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: options });
   const waiting = new Map<number, { resolve(position: number): void; reject(error: Error): void }>();
   let calls = 0;
   let dead: Error | undefined;
+  let closing = false;
+  const failed = Promise.withResolvers<never>();
+  // Whoever does not ask hears it from the next append.
+  failed.promise.catch(() => {});
 
   function settle(call: number): { resolve(position: number): void; reject(error: Error): void } | undefined {
     const settled = waiting.get(call);
@@ -34,6 +46,7 @@ export function createThreadedSqliteLog(options: SqliteLogOptions): Log {
   }
   function fail(error: Error): void {
     dead = error;
+    if (!closing) failed.reject(error);
     for (const call of [...waiting.keys()]) settle(call)?.reject(error);
   }
   thread.on('message', (reply: WriterReply) => {
@@ -41,7 +54,10 @@ export function createThreadedSqliteLog(options: SqliteLogOptions): Log {
     else settle(reply.call)?.resolve(reply.position);
   });
   thread.on('error', (error) => fail(new Error('Cannot write to the log: its thread has died', { cause: error })));
-  thread.on('exit', () => fail(dead ?? new Error('Cannot write to the log: it is closed')));
+  thread.on('exit', () => {
+    const reason = closing ? 'it is closed' : 'its thread has ended';
+    fail(dead ?? new Error(`Cannot write to the log: ${reason}`));
+  });
   thread.unref();
 
   function send(body: Body<WriterRequest>, transfer: ArrayBuffer[] = []): Promise<number> {
@@ -55,6 +71,7 @@ export function createThreadedSqliteLog(options: SqliteLogOptions): Log {
   }
 
   return {
+    failed: failed.promise,
     append(batch) {
       const packed = packBatch(batch).buffer as ArrayBuffer;
       return send({ name: 'append', count: batch.length, packed }, [packed]);
@@ -66,6 +83,7 @@ export function createThreadedSqliteLog(options: SqliteLogOptions): Log {
       reader.refresh();
     },
     async close() {
+      closing = true;
       reader.close();
       if (!dead) await send({ name: 'close' });
       await thread.terminate();

@@ -1,7 +1,9 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { segmentPath } from '../../../services/ports/log/segments.ts';
 import { createSqliteLog } from '../../../services/ports/log/sqlite.ts';
 import { createThreadedSqliteLog } from '../../../services/ports/log/threaded.ts';
 import { logContract } from './contract.ts';
@@ -106,7 +108,39 @@ describe('segments', () => {
     const reason = { cause: { message: expect.stringContaining('another process does') } };
     await expect(refused.append(frames(1))).rejects.toMatchObject(reason);
     await expect(refused.append(frames(1))).rejects.toMatchObject(reason);
+    await expect(refused.failed).rejects.toMatchObject(reason);
     await refused.close();
     await first.close();
+  });
+
+  test('a thread that ends by itself is told of; one that is closed is not', async () => {
+    const post = vi.spyOn(Worker.prototype, 'postMessage');
+    const log = createThreadedSqliteLog(options());
+    await log.append(frames(1));
+    await (post.mock.contexts[0] as Worker).terminate();
+    post.mockRestore();
+    await expect(log.failed).rejects.toThrow('its thread has ended');
+    await expect(log.append(frames(1))).rejects.toThrow('its thread has ended');
+    await log.close();
+
+    const closed = createThreadedSqliteLog(options());
+    await closed.append(frames(1));
+    await closed.close();
+    await expect(closed.append(frames(1))).rejects.toThrow('it is closed');
+    expect(await Promise.race([closed.failed, Promise.resolve('quiet')])).toBe('quiet');
+  });
+
+  test.each(Object.entries(backends))('%s: a segment that cannot be begun is tried again', async (_name, create) => {
+    const log = create(options());
+    await log.append(frames(20));
+    const obstacle = segmentPath(folder, 20);
+    await mkdir(obstacle);
+    await expect(log.append(frames(1))).rejects.toThrow('unable to open database file');
+    await expect(log.append(frames(1))).rejects.toThrow('unable to open database file');
+    await rmdir(obstacle);
+    expect(await log.append(frames(1))).toBe(20);
+    expect((await log.read(19, { records: 1, bytes: 1e9 })).map(({ position }) => position)).toEqual([19]);
+    expect((await log.read(20, { records: 9, bytes: 1e9 })).map(({ position }) => position)).toEqual([20]);
+    await log.close();
   });
 });

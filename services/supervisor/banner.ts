@@ -1,0 +1,45 @@
+/** What `npm start` says once everything works. */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Config } from '../config.ts';
+import { analystPasswordFile } from '../secrets.ts';
+
+/** Where to go and what to try; `troubles` are what is not ready yet. */
+export function describeStart(
+  config: Config,
+  urls: Record<string, string>,
+  offset: number,
+  troubles: readonly string[],
+): string {
+  const clickhouse = config.clickhouseUrl ?? urls.clickhouse;
+  const analyst = `\n               user analyst, password in ${analystPasswordFile(config.dataFolder)}`;
+  const query = 'SELECT+type,count()+FROM+hookwatch.events+GROUP+BY+type';
+  const notReady = troubles.map((trouble) => `\n  Not ready: ${trouble}`).join('');
+  return `
+  Live page    ${urls.console}
+  Webhooks     ${urls.edge}/in/<token>
+  Endpoints    ${config.configFile}
+  ClickHouse   ${clickhouse}${config.clickhouseUrl ? '' : analyst}
+  Metrics      ${urls.edge}/metrics and at the two above
+  Data         ${config.dataFolder}
+
+  Try next, in a second terminal:
+    npm run simulate${offset === 0 ? '' : ` -- --port-offset ${offset}`}
+    curl '${clickhouse}/?query=${query}'
+${notReady}
+  Ctrl-C stops.
+`;
+}
+
+/** Waits until the pipeline says that it is ready; what it says instead when it has not by the deadline. */
+export async function waitUntilReady(url: string, deadlineMs: number): Promise<string[]> {
+  const endsAt = performance.now() + deadlineMs;
+  for (;;) {
+    const answer = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (answer?.ok) return [];
+    const troubles = (await answer?.text().catch(() => undefined))?.trim().split('\n') ?? [
+      'the pipeline does not answer',
+    ];
+    if (performance.now() > endsAt) return troubles;
+    await wait(100);
+  }
+}

@@ -1,0 +1,55 @@
+/** What a lane leads to, worked out anew from its first record. */
+import { type LaneRecord, step } from '../../services/core/flow/flow.ts';
+import { createState } from '../../services/core/flow/state.ts';
+import { type LaneSummary, summarize } from '../../services/core/flow/summary.ts';
+import { decode, type RecordKind } from '../../services/core/records/codec.ts';
+import type { Log } from '../../services/ports/log/log.ts';
+
+export interface Recomputation {
+  summary: LaneSummary;
+  /** Deliveries in the log. */
+  deliveries: number;
+  /** Per kind and id the row that must be seen, as text. */
+  rows: Map<RecordKind, Map<string, string>>;
+}
+
+export async function recompute(records: Log): Promise<Recomputation> {
+  const lane = await readAll(records);
+  const { state, outputs } = step(createState(), lane);
+  const rows: Recomputation['rows'] = new Map();
+  const versions = new Map<string, number>();
+  for (const { kind, value } of outputs) {
+    const place = `${kind} ${value.id}`;
+    if (value.version < (versions.get(place) ?? 0)) continue;
+    versions.set(place, value.version);
+    const table = rows.get(kind) ?? new Map<string, string>();
+    rows.set(kind, table);
+    if (value.withdrawn) table.delete(value.id);
+    else table.set(value.id, textOf(value));
+  }
+  return {
+    summary: summarize(state),
+    deliveries: lane.filter(({ record }) => record.kind === 'delivery').length,
+    rows,
+  };
+}
+
+/** A row as text: the same for the same content, whatever the order of its fields. */
+export function textOf(row: object): string {
+  return JSON.stringify(row, (_, value) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}
+
+async function readAll(records: Log): Promise<LaneRecord[]> {
+  const lane: LaneRecord[] = [];
+  let { first: position } = await records.bounds();
+  for (;;) {
+    const batch = await records.read(position, { records: 5_000, bytes: 16 * 1024 * 1024 });
+    if (batch.length === 0) return lane;
+    for (const record of batch) lane.push({ position: record.position, record: decode(record.frame) });
+    position = batch.at(-1)!.position + 1;
+  }
+}
