@@ -31,13 +31,14 @@ function declarations(registry: Registry) {
 
 export type EdgeMetrics = ReturnType<typeof edgeMetrics>;
 
-/** Ledger of the edge: requests = journaled + refused, each request once. */
+/** Ledger of the edge: requests = journaled + refused + in flight, at any time. */
 export function edgeMetrics(registry: Registry) {
   const { counter, gauge, histogram } = declarations(registry);
   return {
-    requests: counter(
-      'hookwatch_edge_requests_total',
-      'Requests to /in/ that were answered or whose sender went away.',
+    requests: counter('hookwatch_edge_requests_total', 'Requests to /in/, counted when their head has arrived.'),
+    requestsInFlight: gauge(
+      'hookwatch_edge_requests_in_flight',
+      'Requests to /in/ that have no outcome yet: one that never falls to 0 while idle shows a request lost on its way.',
     ),
     journaled: counter(
       'hookwatch_edge_journaled_total',
@@ -103,6 +104,11 @@ export function workerMetrics(registry: Registry) {
       'hookwatch_ledger_deliveries',
       'Deliveries of the lane by what became of them, from the state: journaled = events + twins + rejects + pending.',
       ['tenant', 'outcome'],
+    ),
+    ledgerImbalance: gauge(
+      'hookwatch_ledger_imbalance',
+      'Deliveries of the lane of which nothing became: journaled less events, twins, rejects and pending. 0 but for a bug.',
+      ['tenant'],
     ),
     repeats: gauge(
       'hookwatch_ledger_repeats',

@@ -4,9 +4,13 @@ import type { WorkerMetrics } from '../telemetry.ts';
 /** Exports what a lane's state says of itself. `nowMs` is the wall clock. */
 export function reportLane(metrics: WorkerMetrics, tenant: string, summary: LaneSummary, nowMs: number): void {
   metrics.position.set({ tenant }, summary.position);
-  metrics.watermarkLagSeconds.set({ tenant }, Math.max(0, nowMs - summary.watermark) / 1000);
+  // Before its first tick a lane has no time that could lag.
+  const lagMs = summary.watermark === 0 ? 0 : Math.max(0, nowMs - summary.watermark);
+  metrics.watermarkLagSeconds.set({ tenant }, lagMs / 1000);
   metrics.producersBehind.set({ tenant }, summary.producersBehind);
   metrics.repeats.set({ tenant }, summary.repeats);
+  const { journaled, events, twins, rejects, pending } = summary.ledger;
+  metrics.ledgerImbalance.set({ tenant }, journaled - events - twins - rejects - pending);
   for (const [outcome, count] of Object.entries(summary.ledger)) metrics.ledger.set({ tenant, outcome }, count);
   for (const { count, ...labels } of summary.deliveries) metrics.deliveries.set({ tenant, ...labels }, count);
   for (const { count, reason } of summary.rejects) metrics.rejects.set({ tenant, reason }, count);

@@ -219,6 +219,20 @@ test('a tenant that is no longer configured is left alone, whatever has become o
   expect(worker.troubles()).toEqual([]);
 });
 
+test('the ledger of the lane is exported, and balances', async () => {
+  const installation = install();
+  await installation.records.append(storyOf('acme', 5));
+  const { metrics } = start(installation);
+  const values = async (gauge: { get(): Promise<{ values: { labels: object; value: number }[] }> }) =>
+    (await gauge.get()).values;
+  await expect
+    .poll(() => values(metrics.ledger))
+    .toContainEqual(expect.objectContaining({ labels: { tenant: 'acme', outcome: 'journaled' }, value: 6 }));
+  expect(await values(metrics.ledgerImbalance)).toContainEqual(
+    expect.objectContaining({ labels: { tenant: 'acme' }, value: 0 }),
+  );
+});
+
 test('while the outputs are full the lanes wait, and say so', async () => {
   const installation = install();
   await installation.records.append(storyOf('acme', 3));
