@@ -40,10 +40,10 @@ export async function startCommand(args: string[]): Promise<number> {
         'Run `npm ci --include=optional`, or set CLICKHOUSE_URL to a ClickHouse server.',
     );
   }
-  const lock = holdDataFolder(config.dataFolder);
   const wanted = wantedPorts(config, embedded);
   const { ports, taken } = await claimPorts(config.host, wanted);
   if (taken.length > 0) throw new ConfigError(describeTaken(taken, config));
+  const lock = holdDataFolder(config.dataFolder);
   prepareSecrets(config);
   const env = {
     HOOKWATCH_LOG_LEVEL: config.logLevel,

@@ -106,6 +106,13 @@ test('a second start names every port and its setting, and starts nothing', asyn
   expect(await post(first, 'undisturbed')).toBe(202);
 });
 
+test('a second start in the same data folder is refused, on whatever ports', async () => {
+  const first = await start();
+  const second = await run([entry, 'start'], environmentOf(first.dataFolder, await freePorts()));
+  expect(second).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('another process does') });
+  expect(await post(first, 'undisturbed')).toBe(202);
+});
+
 describe('at the end', () => {
   test.each([
     ['SIGTERM to the supervisor', (pid: number) => process.kill(pid, 'SIGTERM')],
