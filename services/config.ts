@@ -59,6 +59,7 @@ export interface Config {
   consoleHosts: string[];
   logLevel: string;
   edgeName: string;
+  /** A segment has at most an eighth of the journal's bytes. */
   journal: { bytesMax: number; segmentBytesMax: number; retentionMs: number };
   /** High-water mark of what ClickHouse has not taken yet: above it the lanes wait. */
   outputsBytesMax: number;
@@ -78,6 +79,10 @@ export class ConfigError extends Error {
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().int().positive();
+
+const segmentMbByDefault = 256;
+/** A segment is trimmed as a whole and the newest one never is, so each is small against the whole journal. */
+const segmentsPerJournalMin = 8;
 
 const environmentSchema = z.object({
   HOOKWATCH_DATA: z.string().min(1).default('./data'),
@@ -105,14 +110,27 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[a-z0-9-]{1,63}$/)
     .default('edge-1'),
-  HOOKWATCH_JOURNAL_MB: positive.default(8192),
+  HOOKWATCH_JOURNAL_MB: positive.min(64, 'must be at least 64: below it too little is left to trim').default(8192),
   HOOKWATCH_OUTPUTS_MB: positive.default(4096),
-  HOOKWATCH_SEGMENT_MB: positive.default(256),
+  HOOKWATCH_SEGMENT_MB: positive.optional(),
   HOOKWATCH_RETENTION_HOURS: positive.default(168),
   HOOKWATCH_REJECTED_PER_MINUTE: positive.default(60),
   HOOKWATCH_DELIVERIES_TTL_DAYS: positive.max(10_000).default(90),
   HOOKWATCH_FACTS_TTL_DAYS: positive.max(10_000).default(400),
 });
+
+const journalSchema = environmentSchema.refine(
+  ({ HOOKWATCH_SEGMENT_MB: segment = 0, HOOKWATCH_JOURNAL_MB: journal }) => segment <= journal,
+  {
+    path: ['HOOKWATCH_SEGMENT_MB'],
+    error: ({ input }) => {
+      const { HOOKWATCH_SEGMENT_MB: segment, HOOKWATCH_JOURNAL_MB: journal } = input as EnvironmentSettings;
+      return `must not be above HOOKWATCH_JOURNAL_MB: it is ${segment}, and the journal may have ${journal}`;
+    },
+  },
+);
+
+type EnvironmentSettings = z.infer<typeof environmentSchema>;
 
 const duration = z
   .string()
@@ -172,7 +190,7 @@ const fileSchema = z.strictObject({
  * @throws ConfigError with every mistake, each with the place where it stands.
  */
 export function loadConfig(variables: Readonly<Record<string, string | undefined>>, portOffset = 0): Config {
-  const settings = environmentSchema.safeParse(withoutEmpty(variables));
+  const settings = journalSchema.safeParse(withoutEmpty(variables));
   if (!settings.success) throw new ConfigError(`Cannot start: ${listIssues('environment', settings.error)}`);
   const env = settings.data;
   const configFile = resolve(env.HOOKWATCH_CONFIG);
@@ -197,7 +215,10 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     edgeName: env.HOOKWATCH_EDGE_NAME,
     journal: {
       bytesMax: env.HOOKWATCH_JOURNAL_MB * 1024 * 1024,
-      segmentBytesMax: env.HOOKWATCH_SEGMENT_MB * 1024 * 1024,
+      segmentBytesMax:
+        Math.min(env.HOOKWATCH_SEGMENT_MB ?? segmentMbByDefault, env.HOOKWATCH_JOURNAL_MB / segmentsPerJournalMin) *
+        1024 *
+        1024,
       retentionMs: env.HOOKWATCH_RETENTION_HOURS * 3_600_000,
     },
     outputsBytesMax: env.HOOKWATCH_OUTPUTS_MB * 1024 * 1024,

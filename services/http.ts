@@ -27,8 +27,12 @@ export async function serve(app: Hono, host: string, port: number): Promise<Serv
   };
 }
 
-/** `/healthz`: the process lives. `/readyz`: it does its work; else 503 and why not. `/metrics`: Prometheus. */
-export function createStatusApp(registry: Registry, troubles: () => string[]): Hono {
+/**
+ * `/healthz`: the process lives. `/readyz`: it does its work; else 503 and why not. `/metrics`: Prometheus. These three
+ * answer whatever the Host header says, for scrapers and balancers call under names of their own; all other routes are
+ * `rest`'s, behind whatever guards it.
+ */
+export function createStatusApp(registry: Registry, troubles: () => string[], rest: Hono = new Hono()): Hono {
   const app = new Hono();
   app.get('/healthz', (c) => c.text('ok\n'));
   app.get('/readyz', (c) => {
@@ -36,5 +40,6 @@ export function createStatusApp(registry: Registry, troubles: () => string[]): H
     return found.length === 0 ? c.text('ready\n') : c.text(`${found.join('\n')}\n`, 503);
   });
   app.get('/metrics', async (c) => c.body(await registry.metrics(), 200, { 'content-type': registry.contentType }));
+  app.route('/', rest);
   return app;
 }

@@ -8,7 +8,7 @@ import { type Config, environment } from './config.ts';
 import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
 import { startEdge } from './edge/process.ts';
-import { trimJournal } from './edge/retention.ts';
+import { keepTrimmed } from './edge/retention.ts';
 import { createStatusApp, serve } from './http.ts';
 import { createLogger } from './logger.ts';
 import { createFileCheckpoints } from './ports/checkpoints/files.ts';
@@ -41,11 +41,12 @@ export async function runEdge(config: Config): Promise<Running> {
   const folder = recordsFolder(config);
   mkdirSync(folder, { recursive: true });
   const log = createThreadedSqliteLog({ folder, segmentBytesMax: config.journal.segmentBytesMax });
+  const journalBytes = () => segmentBytes(folder);
   const checkpoints = createFileCheckpoints(checkpointsFolder(config));
   const edge = await startEdge({
     config,
     log,
-    journalBytes: () => segmentBytes(folder),
+    journalBytes,
     demoKeyPem: prepareSecrets(config).demoKeyPem,
     registry: createRegistry('edge'),
     logger,
@@ -54,17 +55,21 @@ export async function runEdge(config: Config): Promise<Running> {
     throw error;
   });
   writeEdgePid(config.dataFolder);
-  const lanes = config.tenants.map((tenant) => tenant.name);
-  const trim = () =>
-    trimJournal({ log, checkpoints, lanes, retentionMs: config.journal.retentionMs, nowMs: Date.now() }).catch(
-      (error) => logger.error({ err: error }, 'journal could not be trimmed; it is tried again'),
-    );
-  const timer = setInterval(trim, 60_000);
+  const stopTrimming = keepTrimmed({
+    log,
+    checkpoints,
+    lanes: config.tenants.map((tenant) => tenant.name),
+    retentionMs: config.journal.retentionMs,
+    journalBytes,
+    journalBytesMax: config.journal.bytesMax,
+    logger,
+  });
   return {
     urls: { edge: edge.url, edgeInternal: edge.internalUrl },
-    failed: never,
+    // Its supervisor starts it again; without a journal there is nothing that it could take in.
+    failed: log.failed,
     async close() {
-      clearInterval(timer);
+      stopTrimming();
       await edge.close();
       removeEdgePid(config.dataFolder);
       await log.close();
@@ -76,7 +81,7 @@ export async function runEdge(config: Config): Promise<Running> {
 export async function runPipeline(config: Config): Promise<Running> {
   const logger = createLogger('pipeline', config.logLevel);
   const registry = createRegistry('pipeline');
-  const segmentBytesMax = Math.min(config.journal.segmentBytesMax, 64 * 1024 * 1024);
+  const segmentBytesMax = Math.min(config.journal.segmentBytesMax, config.outputsBytesMax / 8, 64 * 1024 * 1024);
   const records = createSqliteLog({ folder: recordsFolder(config), segmentBytesMax });
   const outputs = createSqliteLog({ folder: outputsFolder(config), segmentBytesMax });
   const warehouse = createClickHouseWarehouse({
@@ -95,12 +100,10 @@ export async function runPipeline(config: Config): Promise<Running> {
     logger,
   });
   const sink = createSink({ outputs, warehouse, metrics: sinkMetrics(registry), logger });
-  const hosts = [...loopbackHosts, ...config.consoleHosts];
-  const page = createConsole({ outputs, logger, hosts, metrics: consoleMetrics(registry) });
+  const hosts = [...loopbackHosts, config.host, ...config.consoleHosts];
+  const page = createConsole({ outputs, logger, hosts, lanes: worker.lanes, metrics: consoleMetrics(registry) });
   await page.start();
-  const app = createStatusApp(registry, () => [...worker.troubles(), ...sink.troubles()]);
-  app.get('/lanes', (c) => c.json(worker.lanes()));
-  app.route('/', page.app);
+  const app = createStatusApp(registry, () => [...worker.troubles(), ...sink.troubles()], page.app);
   const served = await serve(app, config.host, config.ports.console);
   return {
     urls: { console: served.url },

@@ -86,6 +86,27 @@ test.each<[mistake: string, yaml: string, message: RegExp]>([
   expect(() => load(yaml)).toThrow(message);
 });
 
+test.each<[name: string, environment: Record<string, string>, segmentMb: number]>([
+  ['256 MB', {}, 256],
+  ['what is asked for', { HOOKWATCH_SEGMENT_MB: '100' }, 100],
+  ['an eighth of a small journal', { HOOKWATCH_JOURNAL_MB: '64' }, 8],
+  ['an eighth of the journal where more is asked for', { HOOKWATCH_JOURNAL_MB: '80', HOOKWATCH_SEGMENT_MB: '80' }, 10],
+])('a segment has %s', (_name, environment, segmentMb) => {
+  expect(load(good, environment).journal.segmentBytesMax).toBe(segmentMb * 1024 * 1024);
+});
+
+test.each<[environment: Record<string, string>, message: RegExp]>([
+  [{ HOOKWATCH_JOURNAL_MB: '63' }, /HOOKWATCH_JOURNAL_MB: must be at least 64/],
+  [
+    { HOOKWATCH_JOURNAL_MB: '100', HOOKWATCH_SEGMENT_MB: '101' },
+    /HOOKWATCH_SEGMENT_MB: must not be above HOOKWATCH_JOURNAL_MB: it is 101, and the journal may have 100/,
+  ],
+  [{ HOOKWATCH_SEGMENT_MB: '9000' }, /HOOKWATCH_SEGMENT_MB: must not be above/],
+])('%j is refused', (environment, message) => {
+  expect(() => load(good, environment)).toThrow(ConfigError);
+  expect(() => load(good, environment)).toThrow(message);
+});
+
 test('all mistakes are reported together', () => {
   const mistakes = { HOOKWATCH_EDGE_PORT: '99999', HOOKWATCH_LOG_LEVEL: 'loud', CLICKHOUSE_URL: 'nowhere' };
   expect(() => load(good, mistakes)).toThrow(

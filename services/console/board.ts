@@ -20,6 +20,7 @@ import {
   describeEvent,
   describeReject,
   type Evidence,
+  isToldBy,
   type Row,
 } from './row.ts';
 
@@ -202,7 +203,10 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
   function applyEpisode(episode: Episode): void {
     for (const id of episode.events) {
       const entry = entries.get(id);
-      if (!entry || (entry.episode && entry.episode.version >= episode.version)) continue;
+      if (!entry?.event || !isToldBy(entry.event, episode)) continue;
+      // Of an alert on several metrics the first one stays.
+      const held = entry.episode;
+      if (held && (held.id !== episode.id || held.version >= episode.version)) continue;
       entry.episode = episode;
       redescribe(entry);
     }

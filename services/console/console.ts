@@ -22,6 +22,8 @@ export interface ConsoleOptions {
   heartbeatIntervalMs?: number;
   /** Pages that may be open at a time. */
   readersMax?: number;
+  /** What the worker says of its lanes, by tenant: served at /lanes. */
+  lanes?: () => Record<string, unknown>;
   /** Host names that requests may carry, without port; the loopback ones unless given. */
   hosts?: readonly string[];
   limits?: Partial<BoardLimits>;
@@ -67,6 +69,7 @@ export function createConsole(options: ConsoleOptions): Console {
   const app = new Hono();
   app.use(guard(options.hosts ?? loopbackHosts));
   for (const [path, serve] of loadAssets(new URL('./page/', import.meta.url))) app.get(path, serve);
+  app.get('/lanes', (c) => c.json(options.lanes?.() ?? {}));
   app.get('/live', live.handle);
   app.get('/deliveries/:id', detail.showDelivery);
   app.get('/detections/:id', detail.showDetection);

@@ -32,8 +32,13 @@ export interface Row {
   delivery: string;
   /** How many deliveries state it: 2 with a twin. */
   deliveries: number;
-  /** Of an alert that belongs to an episode. */
-  episode?: { metric: string; state: Episode['state']; length_ms: number | null };
+  /** Of an alert that belongs to an episode: what it did to it, and how it stands now. */
+  episode?: {
+    metric: string;
+    happened: 'opened' | 'closed';
+    state: Episode['state'];
+    length_ms: number | null;
+  };
 }
 
 /** An event behind a detection, as far as it was known when the detection came. */
@@ -87,9 +92,28 @@ export function describeEvent(event: Event, order: number, delivery?: Delivery, 
     delivery: event.deliveries[0] ?? '',
     deliveries: event.deliveries.length,
     ...(episode && {
-      episode: { metric: clip(episode.metric), state: episode.state, length_ms: episode.length_ms },
+      episode: {
+        metric: clip(episode.metric),
+        happened: hasClosed(event, episode) ? 'closed' : 'opened',
+        state: episode.state,
+        length_ms: episode.length_ms,
+      },
     }),
   };
+}
+
+/** Whether an episode's end is this event's doing: a closing has the end's time, where its body's time counted. */
+function hasClosed(event: Event, { closed_at, ended_by, events }: Episode): boolean {
+  if (ended_by !== 'alert' || closed_at === null) return false;
+  return event.time_basis === 'provider' ? event.time >= closed_at : events.at(-1) === event.id;
+}
+
+/**
+ * Whether an episode is the event's to show. Where an opening was followed by another one, the second ended the first
+ * episode too, but what it tells of is its own.
+ */
+export function isToldBy(event: Event, { closed_at, ended_by }: Episode): boolean {
+  return ended_by !== 'next_opening' || closed_at === null || event.time < closed_at;
 }
 
 /** The row of a reject. It stands where its event would have stood, as far as the endpoint says. */

@@ -5,6 +5,7 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
+import { parseSettings } from '../core/flow/settings.ts';
 import { encode } from '../core/records/codec.ts';
 import { canonicalJson } from '../settings.ts';
 import type { EdgeMetrics } from '../telemetry.ts';
@@ -63,6 +64,9 @@ export function createControlApp({ lanes, journal, metrics, limits }: ControlOpt
     const parsed = requestSchema.safeParse(await c.req.json().catch(() => undefined));
     if (!parsed.success) return c.json({ error: 'not a control', hint: z.prettifyError(parsed.error) }, 400);
     if (!lanes.includes(parsed.data.tenant)) return c.json({ error: `unknown tenant ${parsed.data.tenant}` }, 404);
+    // The flow would ignore them, but only after they were numbered, and nobody would be told.
+    const settings = parsed.data.kind === 'settings' ? parseSettings(parsed.data.document) : undefined;
+    if (settings?.ok === false) return c.json({ error: 'not settings', hint: settings.problem }, 400);
     const outcome = await submit(parsed.data);
     if ('id' in outcome) return c.json(outcome, 202);
     const { status, text } = refusals[outcome.refused];

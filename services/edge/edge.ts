@@ -18,6 +18,7 @@ import { createLedger } from './ledger.ts';
 import { defaultLimits, type EdgeLimits } from './limits.ts';
 import { createProducer } from './producer.ts';
 import { createReadiness } from './readiness.ts';
+import { createReminder, type Reminder } from './reminder.ts';
 import { assertSha1Verification } from './selftest.ts';
 import { createEdgeServer, timedOut } from './server.ts';
 import { type EdgeState, readState, writeState } from './state.ts';
@@ -72,12 +73,13 @@ export async function createEdge(options: EdgeOptions): Promise<Edge> {
   const clock = createEdgeClock(time, await newestStamp(log, logger), (suspect) =>
     reportClock(suspect, metrics, logger),
   );
+  const unsaved = createReminder(clock.monotonicMs);
   const producer = createProducer({
     edge: options.name,
     tenants,
     state: await loadState(options.stateFile, logger),
     randomId,
-    save: (state) => saveState(options.stateFile, state, logger),
+    save: (state) => saveState(options.stateFile, state, logger, unsaved),
   });
   const journal = createJournal({ log, clock, producer, metrics, logger, limits });
   const { journalBytes, journalBytesMax } = options;
@@ -145,11 +147,12 @@ async function loadState(file: string, logger: Logger): Promise<EdgeState> {
 }
 
 /** A state that cannot be saved costs a second genesis after the next start, not a delivery now. */
-async function saveState(file: string, state: EdgeState, logger: Logger): Promise<void> {
+async function saveState(file: string, state: EdgeState, logger: Logger, reminder: Reminder): Promise<void> {
   try {
     await writeState(file, state);
   } catch (error) {
-    logger.warn({ err: error, file }, 'Cannot save the state of the edge');
+    // It is tried with every commit while the disk is full.
+    if (reminder.due()) logger.warn({ err: error, file }, 'Cannot save the state of the edge');
   }
 }
 

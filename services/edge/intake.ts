@@ -148,6 +148,7 @@ export function createIntake(options: IntakeOptions): Intake {
 
   return (token, incoming, outgoing) => {
     const startedMs = clock.monotonicMs();
+    ledger.entered();
     const endpoint = incoming.method === 'POST' ? findEndpoint(token) : undefined;
     const { headers } = incoming;
     const reason = endpoint

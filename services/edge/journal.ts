@@ -15,6 +15,7 @@ import type { EdgeMetrics } from '../telemetry.ts';
 import type { EdgeClock } from './clock.ts';
 import type { EdgeLimits } from './limits.ts';
 import type { Producer, RecordNumber } from './producer.ts';
+import { createReminder } from './reminder.ts';
 
 export type JournalRefusal = 'commit_slow' | 'journal_failed' | 'journal_full';
 
@@ -69,6 +70,9 @@ export function createJournal({ log, clock, producer, metrics, logger, limits }:
   let busySinceMs: number | undefined;
   let slow = false;
   let failed = false;
+  const reminders = { slow: createReminder(clock.monotonicMs), failed: createReminder(clock.monotonicMs) };
+  /** What was said and not taken back yet. */
+  const said = { slow: false, failed: false };
 
   /** Takes the oldest entries, up to the bytes of one batch and at least one. */
   function takeBatch(): Waiting[] {
@@ -125,13 +129,35 @@ export function createJournal({ log, clock, producer, metrics, logger, limits }:
     metrics.pendingBytes.set(pendingBytes);
   }
 
-  function recordState(now: { slow: boolean; failed: boolean }, error?: unknown): void {
-    if (now.failed && !failed)
-      logger.error({ err: error }, 'Cannot append to the journal: deliveries are answered 503');
-    if (!now.failed && failed) logger.info('The journal takes records again');
-    if (now.slow && !slow) logger.error('The commit to the journal is slow: deliveries are answered 503');
-    if (!now.slow && slow) logger.info('The commit to the journal has ended');
-    ({ slow, failed } = now);
+  /** Says what is wrong at most once a minute, for a full disk fails thousands of times, and that it is over once. */
+  function report(trouble: keyof typeof said, wrong: boolean, say: () => void, takeBack: () => void): void {
+    if (wrong && reminders[trouble].due()) {
+      said[trouble] = true;
+      say();
+    } else if (!wrong && said[trouble]) {
+      said[trouble] = false;
+      takeBack();
+    }
+  }
+
+  function recordSlow(now: boolean): void {
+    slow = now;
+    report(
+      'slow',
+      slow,
+      () => logger.error('The commit to the journal is slow: deliveries are answered 503'),
+      () => logger.info('The commit to the journal has ended'),
+    );
+  }
+
+  function recordFailure(failure: unknown): void {
+    failed = failure !== undefined;
+    report(
+      'failed',
+      failed,
+      () => logger.error({ err: failure }, 'Cannot append to the journal: deliveries are answered 503'),
+      () => logger.info('The journal takes records again'),
+    );
   }
 
   /** Resolves with what went wrong. An answer that throws is a fault of this program: it is not caught. */
@@ -144,7 +170,8 @@ export function createJournal({ log, clock, producer, metrics, logger, limits }:
       opened = false;
       if (inFlight.length === 0) inFlight = takeBatch();
     }
-    recordState({ slow: false, failed: failure !== undefined }, failure);
+    recordFailure(failure);
+    recordSlow(false);
     settle(({ entry, number, answered }) => {
       if (failure === undefined) entry.committed(number!, answered);
       else if (!answered) entry.refused('journal_failed');
@@ -191,7 +218,7 @@ export function createJournal({ log, clock, producer, metrics, logger, limits }:
       metrics.pendingBytes.set(pendingBytes);
       const nowMs = clock.monotonicMs();
       if (busySinceMs !== undefined && nowMs - busySinceMs > limits.commitDeadlineMs) {
-        recordState({ slow: true, failed });
+        recordSlow(true);
       }
       sweepList(inFlight, nowMs);
       sweepList(waiting, nowMs);

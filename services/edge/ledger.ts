@@ -3,8 +3,13 @@ import type { EdgeMetrics } from '../telemetry.ts';
 import type { RefusalReason } from './answers.ts';
 import type { Endpoint } from './endpoints.ts';
 
-/** Accounts for every request to /in/ once: requests = journaled + refused. Durations in milliseconds. */
+/**
+ * Accounts for every request to /in/: it enters once, and gets one outcome. At any time requests = journaled + refused +
+ * in flight, so that a request which is forgotten on its way shows: it stays in flight. Durations in milliseconds.
+ */
 export interface Ledger {
+  /** Its head has arrived. */
+  entered(): void;
   /** On disk, then answered. */
   journaled(endpoint: Endpoint, verdict: Verdict, ms: number): void;
   refused(reason: RefusalReason, ms: number): void;
@@ -14,16 +19,23 @@ export interface Ledger {
 }
 
 export function createLedger(metrics: EdgeMetrics): Ledger {
+  function leave(ms: number): void {
+    metrics.requestsInFlight.dec();
+    metrics.requestSeconds.observe(ms / 1000);
+  }
+
   return {
-    journaled({ provider, event }, verdict, ms) {
+    entered() {
       metrics.requests.inc();
+      metrics.requestsInFlight.inc();
+    },
+    journaled({ provider, event }, verdict, ms) {
       metrics.journaled.inc({ provider, event, verdict });
-      metrics.requestSeconds.observe(ms / 1000);
+      leave(ms);
     },
     refused(reason, ms) {
-      metrics.requests.inc();
       metrics.refused.inc({ reason });
-      metrics.requestSeconds.observe(ms / 1000);
+      leave(ms);
     },
     journaledAfterRefusal() {
       metrics.journaledAfterRefusal.inc();

@@ -1,6 +1,8 @@
+import type { Logger } from 'pino';
 import { decode } from '../core/records/codec.ts';
 import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
 import type { Log } from '../ports/log/log.ts';
+import { createReminder } from './reminder.ts';
 
 export interface RetentionOptions {
   log: Log;
@@ -8,16 +10,61 @@ export interface RetentionOptions {
   /** Tenants whose lanes the journal holds. */
   lanes: readonly string[];
   retentionMs: number;
-  /** Wall clock, epoch milliseconds. */
-  nowMs: number;
+  /** Size of the journal on disk. */
+  journalBytes: () => number;
+  /** High-water mark: above it deliveries are answered 503. */
+  journalBytesMax: number;
 }
 
-/** Lets go of records that are older than the retention and that a checkpoint of every lane covers. */
-export async function trimJournal(options: RetentionOptions): Promise<void> {
-  const { log, checkpoints, lanes, retentionMs, nowMs } = options;
-  const covered = await Promise.all(lanes.map(async (lane) => (await checkpoints.list(lane)).at(-1) ?? -1));
-  const expired = await firstReceivedAfter(log, nowMs - retentionMs);
+/** Above this part of the high-water mark the journal gives up its retention rather than a delivery. */
+const pressedAt = 0.7;
+const lookIntervalMs = 1_000;
+const trimIntervalMs = 60_000;
+
+/**
+ * Lets go of records that two checkpoints of every lane cover and that are older than the retention; whatever their age,
+ * while the journal is above 70 % of its high-water mark. What is not covered yet always stays.
+ *
+ * @param nowMs wall clock, epoch milliseconds
+ */
+export async function trimJournal(options: RetentionOptions, nowMs: number): Promise<void> {
+  const { log, checkpoints, lanes, retentionMs } = options;
+  // By the newest but one: should the newest turn out to be damaged, a lane is restored from the one before it.
+  const covered = await Promise.all(lanes.map(async (lane) => (await checkpoints.list(lane)).at(-2) ?? -1));
+  const expired = isPressed(options) ? Infinity : await firstReceivedAfter(log, nowMs - retentionMs);
   await log.trim(Math.min(expired, ...covered.map((position) => position + 1)));
+}
+
+/**
+ * Trims the journal once a minute, and once a second while it is above 70 % of its high-water mark: one that is small
+ * against its traffic would be full before the minute is over. Returns what ends it.
+ */
+export function keepTrimmed(options: RetentionOptions & { logger: Logger }): () => void {
+  let trimming = false;
+  let trimmedMs = Date.now();
+  const reminder = createReminder(() => performance.now());
+
+  async function trim(): Promise<void> {
+    const nowMs = Date.now();
+    const due = Math.abs(nowMs - trimmedMs) >= trimIntervalMs || isPressed(options);
+    if (!due || trimming) return;
+    trimming = true;
+    trimmedMs = nowMs;
+    try {
+      await trimJournal(options, nowMs);
+    } catch (error) {
+      if (reminder.due()) options.logger.error({ err: error }, 'journal could not be trimmed; it is tried again');
+    } finally {
+      trimming = false;
+    }
+  }
+
+  const timer = setInterval(trim, lookIntervalMs);
+  return () => clearInterval(timer);
+}
+
+function isPressed({ journalBytes, journalBytesMax }: RetentionOptions): boolean {
+  return journalBytes() > journalBytesMax * pressedAt;
 }
 
 /** Position of the first record received at or after an instant: received_at only grows in a journal, so halves do. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type BoardLimits, boardLimits, createBoard } from '../../services/console/board.ts';
 import { decode } from '../../services/core/records/codec.ts';
+import type { Episode, Event } from '../../services/core/records/generated.ts';
 import type { NewRecord } from '../../services/ports/log/log.ts';
 import {
   deliveryId,
@@ -25,6 +26,14 @@ function boardOf(records: NewRecord[], limits: Partial<BoardLimits> = {}) {
 
 const pairs = (count: number, from = 0) =>
   Array.from({ length: count }, (_, index) => framePair({ seq: from + index })).flat();
+
+const ids = (...seqs: number[]) => seqs.map(eventId);
+
+const alertAt = (seq: number, time: number, time_basis: Event['time_basis'] = 'provider') =>
+  framePair({ seq, entity: 'alert', action: 'notified', time, time_basis });
+
+const closedEpisode = (given: Partial<Episode>) =>
+  makeEpisode({ state: 'closed', closed_at: noon + 226_000, length_ms: 226_000, ended_by: 'alert', ...given });
 
 describe('joins', () => {
   test.each([
@@ -83,16 +92,58 @@ describe('joins', () => {
   });
 
   test('an episode marks the alerts behind it, and the higher version counts', () => {
-    const closed = { version: 2, state: 'closed', length_ms: 226_000, events: [eventId(1), eventId(2)] } as const;
     const board = boardOf([
-      ...framePair({ seq: 1, entity: 'alert' }),
+      ...alertAt(1, noon),
       frame('episode', makeEpisode({ events: [eventId(1)] })),
-      ...framePair({ seq: 2, entity: 'alert' }),
-      frame('episode', makeEpisode({ ...closed, events: [...closed.events] })),
+      ...alertAt(2, noon + 226_000),
+      frame('episode', closedEpisode({ version: 2, events: [eventId(1), eventId(2)] })),
       frame('episode', makeEpisode({ events: [eventId(1)] })),
     ]);
     const episode = { metric: 'cpu', state: 'closed', length_ms: 226_000 };
-    expect(board.state().rows).toMatchObject([{ episode }, { episode }]);
+    expect(board.state().rows).toMatchObject([
+      { episode: { ...episode, happened: 'opened' } },
+      { episode: { ...episode, happened: 'closed' } },
+    ]);
+  });
+
+  test.each<[name: string, records: NewRecord[], happened: (string | undefined)[]]>([
+    [
+      'the closing came first',
+      [...alertAt(1, noon + 226_000), ...alertAt(2, noon), frame('episode', closedEpisode({ events: ids(1, 2) }))],
+      ['closed', 'opened'],
+    ],
+    [
+      'the bodies are too old for their time to count',
+      [
+        ...alertAt(1, noon + 1e7, 'received'),
+        ...alertAt(2, noon + 1e7 + 1, 'received'),
+        frame('episode', closedEpisode({ events: ids(1, 2) })),
+      ],
+      ['opened', 'closed'],
+    ],
+    [
+      'a second opening ended the first episode: it tells of its own',
+      [
+        ...alertAt(1, noon),
+        ...alertAt(2, noon + 226_000),
+        frame('episode', closedEpisode({ version: 2, ended_by: 'next_opening', events: ids(1, 2) })),
+        frame('episode', makeEpisode({ id: idAt(noon, 'e2'), opened_at: noon + 226_000, events: ids(2) })),
+      ],
+      ['opened', 'opened'],
+    ],
+    [
+      'one alert on two metrics shows the first',
+      [
+        ...alertAt(1, noon),
+        frame('episode', makeEpisode({ events: ids(1) })),
+        frame('episode', closedEpisode({ id: idAt(noon, 'e2'), metric: 'disk', version: 9, events: ids(1) })),
+      ],
+      ['opened'],
+    ],
+  ])('what happened to an episode: %s', (_name, records, happened) => {
+    const { rows } = boardOf(records).state();
+    expect(rows.map(({ episode }) => episode?.happened)).toEqual(happened);
+    expect(rows.map(({ episode }) => episode?.metric)).toEqual(happened.map(() => 'cpu'));
   });
 
   test('a detection keeps what is known of its events, also when they have left the page', () => {

@@ -27,7 +27,8 @@ describe('live', () => {
     const text = await rowsOf(page, 'server').first().textContent();
     for (const word of ['created', 'newer', 'centurylink:', 'NWND', 'new', 'stale', '✓']) expect(text).toContain(word);
     expect(await subjectsOf(page, 'account')).toEqual(['ACME']);
-    expect(await rowsOf(page, 'alert').textContent()).toContain('cpu 3 min 46 s');
+    expect(await rowsOf(page, 'alert').locator('.action').textContent()).toBe('cpu opened');
+    expect(await rowsOf(page, 'alert').locator('.chips').textContent()).toBe('3 min 46 s');
     expect(await rowsOf(page, 'user').textContent()).toContain('signature mismatch');
     expect(await rowsOf(page, 'rejected').count()).toBe(1);
   });

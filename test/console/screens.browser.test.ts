@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { frame, framePair, frameRejected, makeDetection } from './fixtures.ts';
+import { eventId, frame, framePair, frameRejected, idAt, makeDetection, makeEpisode, noon } from './fixtures.ts';
 import { makeRows, rowsOf, usePages } from './pages.ts';
 
 const { open } = usePages();
@@ -31,6 +31,42 @@ describe('screens', () => {
     await page.getByRole('dialog').locator('.payload').waitFor();
     expect(await page.evaluate(fits)).toBe(true);
     expect(await page.evaluate(panelFits)).toBe(true);
+  });
+
+  const alert = (seq: number, time: number) =>
+    framePair({ seq, entity: 'alert', action: 'notified', subject: 'WA1NWNDWEB01', time, time_basis: 'provider' });
+
+  test.each([
+    { width: 1280, height: 800 },
+    { width: 390, height: 844 },
+  ])('$width x $height: what happened to an alert and how long it was on is not cut off', async (viewport) => {
+    const lengthMs = 3 * 86_400_000 + 23 * 3_600_000;
+    const ended = { metric: 'memory', state: 'closed', ended_by: 'alert', version: 2, length_ms: lengthMs } as const;
+    const records = [
+      ...alert(1, noon),
+      ...alert(2, noon + lengthMs),
+      frame('episode', makeEpisode({ ...ended, closed_at: noon + lengthMs, events: [eventId(1), eventId(2)] })),
+      ...alert(3, noon),
+      frame('episode', makeEpisode({ id: idAt(noon, 'e3'), metric: 'memory', events: [eventId(3)] })),
+    ];
+    const { page } = await open({ records, context: { viewport } });
+    if (viewport.width < 900) await page.getByRole('tab', { name: /Alert/ }).click();
+    await rowsOf(page, 'alert').first().waitFor();
+    const actions = rowsOf(page, 'alert').locator('.action');
+    expect(await actions.allTextContents()).toEqual(['memory opened', 'memory closed', 'memory opened']);
+    expect(await rowsOf(page, 'alert').locator('.chip').allTextContents()).toEqual(['3 d 23 h', '3 d 23 h']);
+    const cut = (element: { scrollWidth: number; clientWidth: number }) => element.scrollWidth > element.clientWidth;
+    for (const words of ['.action', '.chips', '.chip', '.subject', '.alias']) {
+      for (const element of await rowsOf(page, 'alert').locator(words).all()) {
+        expect([words, await element.evaluate(cut)]).toEqual([words, false]);
+      }
+    }
+    const colours = await page.evaluate(
+      "[...document.querySelectorAll('#column-alert .action')].map((element) => getComputedStyle(element).color)",
+    );
+    const [isOpen, ...closed] = colours as string[];
+    expect(new Set(closed).size).toBe(1);
+    expect(closed).not.toContain(isOpen);
   });
 
   test('on a phone one column is shown, picked by its tab', async () => {

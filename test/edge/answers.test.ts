@@ -94,10 +94,10 @@ describe('every request is answered clearly and counted once', () => {
     if (refused === undefined) {
       expect(records).toHaveLength(1);
       expect(records[0]!.body.toString()).toBe(request.body ?? body);
-      expect(await edge.ledger()).toEqual({ requests: 1, journaled: 1, refused: {} });
+      expect(await edge.ledger()).toEqual({ requests: 1, journaled: 1, refused: {}, inFlight: 0 });
     } else {
       expect(records).toEqual([]);
-      expect(await edge.ledger()).toEqual({ requests: 1, journaled: 0, refused: { [refused]: 1 } });
+      expect(await edge.ledger()).toEqual({ requests: 1, journaled: 0, refused: { [refused]: 1 }, inFlight: 0 });
     }
     if (status === 202) expect(JSON.parse(text)).toEqual({ id: records[0]!.id });
     else if (request.method !== 'HEAD') expect(JSON.parse(text)).toMatchObject({ error: error ?? expect.any(String) });
@@ -169,7 +169,7 @@ test('rejected deliveries are journaled within a quota per endpoint, then only c
     'server-deleted rejected',
     'server-created verified',
   ]);
-  expect(await edge.ledger()).toEqual({ requests: 7, journaled: 4, refused: { rejected_over_quota: 3 } });
+  expect(await edge.ledger()).toEqual({ requests: 7, journaled: 4, refused: { rejected_over_quota: 3 }, inFlight: 0 });
 });
 
 describe('the other routes of the public port', () => {
@@ -184,6 +184,6 @@ describe('the other routes of the public port', () => {
     const answer = await fetch(edge.url + path);
     expect(answer.status).toBe(status);
     expect(await answer.text()).toMatch(text);
-    expect(await edge.ledger()).toEqual({ requests: 0, journaled: 0, refused: {} });
+    expect(await edge.ledger()).toEqual({ requests: 0, journaled: 0, refused: {}, inFlight: 0 });
   });
 });

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { controlsOf, createTestTime, expectGapless, startTestEdge, type TestEdge } from './fixture.ts';
+import { canonicalJson, settingsOf } from '../../services/settings.ts';
+import { controlsOf, createTestTime, expectGapless, startTestEdge, type TestEdge, tenant } from './fixture.ts';
 
 const control = (fields: Record<string, unknown> = {}) => ({
   tenant: 'northwind',
@@ -24,10 +25,8 @@ const written = async (edge: TestEdge) => controlsOf(await edge.log.records()).s
 test('a control is journaled and numbered like a delivery', async () => {
   const edge = await startTestEdge();
   await edge.post();
-  const answer = await ask(
-    edge,
-    control({ kind: 'settings', predecessor: 'before', document: { b: 1, a: [{ d: 1, c: 2 }] } }),
-  );
+  const document = settingsOf(tenant());
+  const answer = await ask(edge, control({ kind: 'settings', predecessor: 'before', document }));
   expect(answer.status).toBe(202);
   const [settings] = await written(edge);
   expect(await answer.json()).toEqual({ id: settings!.id });
@@ -36,7 +35,7 @@ test('a control is journaled and numbered like a delivery', async () => {
     seq: 3,
     predecessor: 'before',
     idempotency_id: 'one',
-    document: '{"a":[{"c":2,"d":1}],"b":1}',
+    document: canonicalJson(document),
   });
   expectGapless(await edge.log.records());
   expect(await edge.ledger()).toMatchObject({ requests: 1 });
@@ -83,6 +82,7 @@ describe('what is no control', () => {
     { what: 'a kind that only an edge writes', content: control({ kind: 'tick' }), status: 400 },
     { what: 'no idempotency id', content: control({ idempotency_id: undefined }), status: 400 },
     { what: 'a document that is text', content: control({ document: 'x' }), status: 400 },
+    { what: 'settings that say nothing', content: control({ kind: 'settings', document: {} }), status: 400 },
     { what: 'a field nobody knows', content: control({ boot: 'x' }), status: 400 },
     { what: 'no object', content: 7, status: 400 },
     { what: 'an unknown tenant', content: control({ tenant: 'contoso' }), status: 404 },
@@ -92,6 +92,14 @@ describe('what is no control', () => {
     const edge = await startTestEdge();
     expect((await ask(edge, content, headers)).status).toBe(status);
     expect(await written(edge)).toEqual([]);
+  });
+
+  test('settings that the flow would not take are answered with what is wrong', async () => {
+    const edge = await startTestEdge();
+    const document = { ...settingsOf(tenant()), slack_ms: -1 };
+    const answer = await ask(edge, control({ kind: 'settings', document }));
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toEqual({ error: 'not settings', hint: expect.stringContaining('slack_ms') });
   });
 
   test('a document that is too long: 413', async () => {

@@ -123,8 +123,8 @@ export interface TestEdge extends Edge {
   metricBy(name: string, label: string): Promise<Record<string, number>>;
   /** How often a histogram was given a value. */
   observations(name: string): Promise<number>;
-  /** The ledger's two sides. */
-  ledger(): Promise<{ requests: number; journaled: number; refused: Record<string, number> }>;
+  /** The ledger's two sides, all of one instant. */
+  ledger(): Promise<{ requests: number; journaled: number; refused: Record<string, number>; inFlight: number }>;
 }
 
 export function temporaryFolder(): string {
@@ -190,15 +190,18 @@ export async function startTestEdge(fields: EdgeFields = {}): Promise<TestEdge> 
   const { edge, log, registry, stateFile } = await prepareEdge(fields);
   const { url, internalUrl } = await edge.start();
   const values = async (name: string) => (await registry.getSingleMetric(name)!.get()).values;
-  const metricBy = async (name: string, label: string) => {
+  const sumBy = (metricValues: Awaited<ReturnType<typeof values>>, label: string) => {
     const sums: Record<string, number> = {};
-    for (const { labels, value } of await values(name)) {
+    for (const { labels, value } of metricValues) {
       const key = String((labels as Record<string, string>)[label]);
       sums[key] = (sums[key] ?? 0) + value;
     }
     return sums;
   };
-  const metric = async (name: string) => (await values(name)).reduce((sum, { value }) => sum + value, 0);
+  const sum = (metricValues: Awaited<ReturnType<typeof values>>) =>
+    metricValues.reduce((total, { value }) => total + value, 0);
+  const metricBy = async (name: string, label: string) => sumBy(await values(name), label);
+  const metric = async (name: string) => sum(await values(name));
   return {
     ...edge,
     url,
@@ -214,10 +217,15 @@ export async function startTestEdge(fields: EdgeFields = {}): Promise<TestEdge> 
       return parts.find((part) => part.metricName === `${name}_count`)?.value ?? 0;
     },
     async ledger() {
+      const names = ['requests_total', 'journaled_total', 'refused_total', 'requests_in_flight'];
+      // The counters' values are live, and these are read in one turn.
+      const read = await Promise.all(names.map((name) => values(`hookwatch_edge_${name}`)));
+      const [requests, journaled, refused, inFlight] = read as [(typeof read)[0], ...typeof read];
       return {
-        requests: await metric('hookwatch_edge_requests_total'),
-        journaled: await metric('hookwatch_edge_journaled_total'),
-        refused: await metricBy('hookwatch_edge_refused_total', 'reason'),
+        requests: sum(requests),
+        journaled: sum(journaled!),
+        refused: sumBy(refused!, 'reason'),
+        inFlight: sum(inFlight!),
       };
     },
     post({ token: to = token, body: content = body, headers = {}, method = 'POST' } = {}) {

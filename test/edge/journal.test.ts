@@ -1,3 +1,6 @@
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import pino from 'pino';
 import { describe, expect, test, vi } from 'vitest';
 import {
   controlsOf,
@@ -98,7 +101,7 @@ describe('an append that fails', () => {
         { edge: 'edge-1', predecessor: boots[0]!.boot, seq: 0 },
       ]);
       expect(boots[1]!.boot).not.toBe(boots[0]!.boot);
-      expect(await edge.ledger()).toEqual({ requests: 3, journaled: 2, refused: { journal_failed: 1 } });
+      expect(await edge.ledger()).toEqual({ requests: 3, journaled: 2, refused: { journal_failed: 1 }, inFlight: 0 });
     },
   );
 
@@ -158,7 +161,7 @@ describe('a commit that takes longer than a second', () => {
     await appends(edge, 2);
     time.pass(1000);
     await fetch(`${edge.url}/healthz`);
-    expect(await edge.ledger()).toMatchObject({ requests: 0 });
+    expect(await edge.ledger()).toMatchObject({ requests: 1, inFlight: 1 });
     time.pass(1);
     const answer = await posting;
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
@@ -177,7 +180,7 @@ describe('a commit that takes longer than a second', () => {
     expect((await fetch(`${edge.url}/readyz`)).status).toBe(200);
     expect((await edge.post()).status).toBe(202);
     expect(deliveriesOf(await edge.log.records())).toHaveLength(2);
-    expect(await edge.ledger()).toEqual({ requests: 3, journaled: 1, refused: { commit_slow: 2 } });
+    expect(await edge.ledger()).toEqual({ requests: 3, journaled: 1, refused: { commit_slow: 2 }, inFlight: 0 });
   });
 
   test('that fails in the end is not answered twice', async () => {
@@ -239,5 +242,58 @@ describe('bounds', () => {
     expect(await sample()).toContain('hookwatch_edge_ready{service="edge"} 0');
     expect(await (await fetch(`${edge.url}/readyz`)).json()).toMatchObject({ reasons: ['journal is full'] });
     expect((await edge.ledger()).refused).toEqual({ journal_full: 3 });
+  });
+});
+
+describe('what lasts is logged at once and then once a minute', () => {
+  async function startLoggedEdge() {
+    const lines: { level: number; msg: string }[] = [];
+    const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const time = createTestTime();
+    const edge = await startTestEdge({ time, logger, limits: { sweepIntervalMs: 5 } });
+    return { edge, time, count: (words: string) => lines.filter(({ msg }) => msg.startsWith(words)).length };
+  }
+
+  test('a full disk: appends that fail, and a state that cannot be saved', async () => {
+    const { edge, time, count } = await startLoggedEdge();
+    rmSync(dirname(edge.stateFile), { recursive: true });
+    const troubles = () => [count('Cannot append to the journal'), count('Cannot save the state')];
+    edge.log.fail(1000);
+    // The second failed append is the first to come upon a boot that has to be opened.
+    for (let n = 0; n < 4; n++) await edge.post();
+    expect(troubles()).toEqual([1, 1]);
+    time.pass(59_999);
+    await edge.post();
+    expect(troubles()).toEqual([1, 1]);
+    time.pass(1);
+    await edge.post();
+    expect(troubles()).toEqual([2, 2]);
+    edge.log.fail(0);
+    for (let n = 0; n < 2; n++) expect((await edge.post()).status).toBe(202);
+    expect(count('The journal takes records again')).toBe(1);
+  });
+
+  test('a disk that fails now and then says so once a minute, not each time', async () => {
+    const { edge, count } = await startLoggedEdge();
+    for (let n = 0; n < 5; n++) {
+      edge.log.fail(1);
+      expect((await edge.post()).status).toBe(503);
+      expect((await edge.post()).status).toBe(202);
+    }
+    expect([count('Cannot append to the journal'), count('The journal takes records again')]).toEqual([1, 1]);
+  });
+
+  test('a commit that hangs', async () => {
+    const { edge, time, count } = await startLoggedEdge();
+    edge.log.hold();
+    const posting = edge.post();
+    await expect.poll(() => edge.log.batches.length).toBe(2);
+    for (let minute = 1; minute <= 3; minute++) {
+      time.pass(60_000);
+      await expect.poll(() => count('The commit to the journal is slow')).toBe(minute);
+    }
+    edge.log.release();
+    expect((await posting).status).toBe(503);
+    await expect.poll(() => count('The commit to the journal has ended')).toBe(1);
   });
 });

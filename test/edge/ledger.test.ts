@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
+import { createLedger } from '../../services/edge/ledger.ts';
+import { createRegistry, edgeMetrics } from '../../services/telemetry.ts';
 import {
   body,
   createFaultyLog,
@@ -9,6 +11,7 @@ import {
   rawClient,
   signature,
   startTestEdge,
+  type TestEdge,
 } from './fixture.ts';
 
 /** One thing that happens: a request of some kind, or something that the disk does. */
@@ -28,7 +31,41 @@ const step = fc.constantFrom(
   'disk recovers',
 );
 
-test('requests = journaled + refused, whatever comes in and whatever the disk does', async () => {
+async function expectBalanced(edge: TestEdge): Promise<void> {
+  const { requests, journaled, refused, inFlight } = await edge.ledger();
+  const refusals = Object.values(refused).reduce((sum, count) => sum + count, 0);
+  expect(requests).toBe(journaled + refusals + inFlight);
+}
+
+test('a request counts from its head on, and is in flight until it has an outcome', async () => {
+  const log = createFaultyLog();
+  const edge = await startTestEdge({ log, limits: { commitDeadlineMs: 60_000 } });
+  const client = rawClient(edge.port);
+  client.send(head([`Content-Length: ${body.length}`]) + body.slice(1));
+  await vi.waitFor(async () => expect(await edge.ledger()).toMatchObject({ requests: 1, inFlight: 1, refused: {} }));
+  log.hold();
+  const answer = edge.post();
+  await vi.waitFor(async () => expect(await edge.ledger()).toMatchObject({ requests: 2, inFlight: 2, journaled: 0 }));
+  log.release();
+  expect((await answer).status).toBe(202);
+  expect(await edge.ledger()).toMatchObject({ requests: 2, inFlight: 1, journaled: 1 });
+  client.socket.end();
+  await vi.waitFor(async () => expect(await edge.ledger()).toMatchObject({ inFlight: 0, refused: { aborted: 1 } }));
+});
+
+test('a request that is forgotten on its way stays in flight, and one with two outcomes leaves too often', async () => {
+  const metrics = edgeMetrics(createRegistry('edge'));
+  const ledger = createLedger(metrics);
+  const inFlight = async () => (await metrics.requestsInFlight.get()).values[0]?.value;
+  for (let request = 0; request < 3; request++) ledger.entered();
+  ledger.refused('timeout', 1);
+  ledger.journaledAfterRefusal();
+  expect(await inFlight()).toBe(2);
+  for (let outcome = 0; outcome < 3; outcome++) ledger.refused('aborted', 1);
+  expect(await inFlight()).toBe(-1);
+});
+
+test('requests = journaled + refused + in flight, whatever comes in and whatever the disk does', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
       const log = createFaultyLog();
@@ -53,12 +90,15 @@ test('requests = journaled + refused, whatever comes in and whatever the disk do
           client.socket.end();
           gone++;
         }
+        await expectBalanced(edge);
       }
       log.release();
       const statuses = (await Promise.all(answers)).map(({ status }) => status);
-      await vi.waitFor(async () => expect((await edge.ledger()).requests).toBe(answers.length + gone));
-      const { requests, journaled, refused } = await edge.ledger();
-      expect(journaled + Object.values(refused).reduce((sum, count) => sum + count, 0)).toBe(requests);
+      await vi.waitFor(async () =>
+        expect(await edge.ledger()).toMatchObject({ requests: answers.length + gone, inFlight: 0 }),
+      );
+      await expectBalanced(edge);
+      const { refused } = await edge.ledger();
       expect(refused.aborted ?? 0).toBe(gone);
 
       const records = await log.records();

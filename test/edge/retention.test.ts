@@ -1,14 +1,21 @@
-import { expect, test } from 'vitest';
+import pino from 'pino';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { encode } from '../../services/core/records/codec.ts';
-import { trimJournal } from '../../services/edge/retention.ts';
+import { keepTrimmed, trimJournal } from '../../services/edge/retention.ts';
+import type { Checkpoints } from '../../services/ports/checkpoints/checkpoints.ts';
 import { createMemoryCheckpoints } from '../../services/ports/checkpoints/memory.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { deliveryOf, startMs } from '../core/flow/lane.ts';
 
 const second = 1000;
 
-/** Ten records, a second apart; `covered` are the lanes' checkpoints. Returns the first position that is left. */
-async function trimmed(retentionMs: number, covered: Record<string, number>): Promise<number> {
+async function saveCheckpoints(checkpoints: Checkpoints, lane: string, positions: number[]): Promise<void> {
+  for (const position of positions)
+    await checkpoints.save(lane, { position, recordId: 'x' }, (async function* () {})());
+}
+
+/** Ten records, a second apart; `covered` are the lanes' newest checkpoints but one. Returns the first position that is left. */
+async function trimmed(retentionMs: number, covered: Record<string, number>, bytes = 0): Promise<number> {
   const log = createMemoryLog();
   const frames = Array.from({ length: 10 }, (_, n) =>
     encode('delivery', deliveryOf({ seq: n, received_at: startMs + n * second })),
@@ -16,9 +23,10 @@ async function trimmed(retentionMs: number, covered: Record<string, number>): Pr
   await log.append(frames.map((frame, n) => ({ key: n % 2 === 0 ? 'acme' : 'bolt', frame })));
   const checkpoints = createMemoryCheckpoints();
   for (const [lane, position] of Object.entries(covered)) {
-    if (position >= 0) await checkpoints.save(lane, { position, recordId: 'x' }, (async function* () {})());
+    if (position >= 0) await saveCheckpoints(checkpoints, lane, [position, position + 1]);
   }
-  await trimJournal({ log, checkpoints, lanes: Object.keys(covered), retentionMs, nowMs: startMs + 9 * second });
+  const size = { journalBytes: () => bytes, journalBytesMax: 1000 };
+  await trimJournal({ log, checkpoints, lanes: Object.keys(covered), retentionMs, ...size }, startMs + 9 * second);
   return (await log.bounds()).first;
 }
 
@@ -32,8 +40,48 @@ test.each<[name: string, retentionMs: number, covered: Record<string, number>, f
   expect(await trimmed(retentionMs, covered)).toBe(first);
 });
 
+test.each<[name: string, bytes: number, covered: Record<string, number>, first: number]>([
+  ['at 70 % of its mark: what is young stays', 700, { acme: 8, bolt: 9 }, 0],
+  ['above: what is covered goes, however young', 701, { acme: 8, bolt: 9 }, 9],
+  ['above: what is not covered stays, though the journal fills', 5000, { acme: 2, bolt: 9 }, 3],
+  ['above: without a checkpoint all of it stays', 5000, { acme: -1, bolt: 9 }, 0],
+])('a journal %s', async (_name, bytes, covered, first) => {
+  expect(await trimmed(60 * second, covered, bytes)).toBe(first);
+});
+
+test('a journal is looked at every second, and trimmed every minute or as soon as it fills', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const log = createMemoryLog();
+  const trim = vi.spyOn(log, 'trim');
+  let bytes = 0;
+  const stop = keepTrimmed({
+    log,
+    checkpoints: createMemoryCheckpoints(),
+    lanes: ['acme'],
+    retentionMs: 0,
+    journalBytes: () => bytes,
+    journalBytesMax: 1000,
+    logger: pino({ level: 'silent' }),
+  });
+  await vi.advanceTimersByTimeAsync(59_000);
+  expect(trim).toHaveBeenCalledTimes(0);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(trim).toHaveBeenCalledTimes(1);
+  bytes = 800;
+  for (let n = 2; n <= 4; n++) {
+    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.waitFor(() => expect(trim).toHaveBeenCalledTimes(n));
+  }
+  stop();
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(trim).toHaveBeenCalledTimes(4);
+});
+
 test('an empty journal stays as it is', async () => {
   const log = createMemoryLog();
-  await trimJournal({ log, checkpoints: createMemoryCheckpoints(), lanes: ['acme'], retentionMs: 0, nowMs: startMs });
+  const size = { journalBytes: () => 0, journalBytesMax: 1000 };
+  const checkpoints = createMemoryCheckpoints();
+  await trimJournal({ log, checkpoints, lanes: ['acme'], retentionMs: 0, ...size }, startMs);
   expect(await log.bounds()).toEqual({ first: 0, next: 0 });
 });

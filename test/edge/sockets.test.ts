@@ -76,7 +76,7 @@ describe('bodies in chunks', () => {
     client.send(chunk(62_145));
     await vi.waitFor(() => expect(client.closed()).toBe(true));
     expect(client.received()).toMatch(/^HTTP\/1.1 413 .*\r\n\r\n\{.*body too large.*\}$/s);
-    expect(await edge.ledger()).toEqual({ requests: 1, journaled: 0, refused: { body_too_large: 1 } });
+    expect(await edge.ledger()).toEqual({ requests: 1, journaled: 0, refused: { body_too_large: 1 }, inFlight: 0 });
   });
 
   test('of exactly 256 kB are taken in', async () => {
@@ -134,7 +134,9 @@ describe('rude clients', () => {
     await vi.waitFor(() => expect(edge.log.batches).toHaveLength(2));
     client.socket.destroy();
     edge.log.release();
-    await vi.waitFor(async () => expect(await edge.ledger()).toEqual({ requests: 1, journaled: 1, refused: {} }));
+    await vi.waitFor(async () =>
+      expect(await edge.ledger()).toEqual({ requests: 1, journaled: 1, refused: {}, inFlight: 0 }),
+    );
   });
 
   test.each([

@@ -15,9 +15,11 @@ export const verdicts = {
 /** @param {HTMLElement} button @param {Row} row */
 export function fillRow(button, row) {
   const verdict = verdicts[row.verdict] ?? { mark: '·', text: row.verdict };
+  const { episode } = row;
   button.dataset.action = row.action;
+  button.dataset.episode = episode?.state ?? '';
   button.dataset.verdict = row.verdict;
-  find(button, '.action').textContent = row.action;
+  find(button, '.action').textContent = episode ? `${episode.metric} ${episode.happened}` : row.action;
   find(button, '.subject').textContent = row.subject || '(no name)';
   fillAccount(find(button, '.account'), row.account);
   find(button, '.chips').replaceChildren(...describeChips(row));
@@ -48,11 +50,8 @@ function fillAccount(element, account) {
 function describeChips(row) {
   const chips = [];
   if (row.kind === 'reject') chips.push(chip(row.name, ''));
-  if (row.episode) {
-    const { metric, state, length_ms } = row.episode;
-    const text = state === 'open' || length_ms === null ? `${metric} open` : `${metric} ${formatLength(length_ms)}`;
-    chips.push(chip(text, state === 'open' ? 'chip-warn' : ''));
-  }
+  const lengthMs = row.episode?.length_ms ?? null;
+  if (lengthMs !== null) chips.push(chip(formatLength(lengthMs), 'chip-whole'));
   if (row.novelty === 'seen') chips.push(chip('first seen', 'chip-new'));
   if (row.novelty === 'created') chips.push(chip('new', 'chip-new'));
   if (row.deliveries > 1) chips.push(chip(`${row.deliveries} deliveries`, ''));

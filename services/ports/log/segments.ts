@@ -28,7 +28,7 @@ export function findSegment(segments: readonly Segment[], position: number): Seg
 }
 
 /** Removes a segment with its write-ahead log. Readers that have it open go on reading it. */
-export function removeSegment(segment: Segment): void {
+export function removeSegment(segment: Pick<Segment, 'path'>): void {
   for (const suffix of ['', '-wal', '-shm']) rmSync(segment.path + suffix, { force: true });
 }
 

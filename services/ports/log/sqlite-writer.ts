@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { lockFolder } from './folder-lock.ts';
 import { findSegment, listSegments, removeSegment, segmentPath, syncFolder } from './segments.ts';
@@ -60,15 +60,41 @@ export function openSqliteWriter({ folder, segmentBytesMax }: SqliteLogOptions):
   };
 }
 
+function openSegment(folder: string, first: number): OpenSegment {
+  const path = segmentPath(folder, first);
+  if (!existsSync(path)) makeSegment(folder, path);
+  const database = openDatabase(path);
+  try {
+    const last = database.prepare('SELECT first + count AS next FROM batches ORDER BY first DESC LIMIT 1').get();
+    const insert = database.prepare('INSERT INTO batches (first, count, packed) VALUES (?, ?, ?)');
+    return { first, next: (last?.next as number | undefined) ?? first, path, database, insert };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * Under another name until it is whole: a reader that opened it sooner would hold the lock that making it takes, and the
+ * append would fail.
+ */
+function makeSegment(folder: string, path: string): void {
+  const draft = `${path}.new`;
+  removeSegment({ path: draft });
+  openDatabase(draft).close();
+  renameSync(draft, path);
+  syncFolder(folder);
+}
+
 /**
  * WAL with `synchronous=FULL` syncs the write-ahead log at every commit; `fullfsync` makes that a real one on macOS.
  * A batch is tens of kilobytes, so large pages mean fewer of them.
  */
-function openSegment(folder: string, first: number): OpenSegment {
-  const path = segmentPath(folder, first);
+function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
   try {
     database.exec(`
+      PRAGMA busy_timeout = 5000;
       PRAGMA page_size = 16384;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
@@ -77,10 +103,7 @@ function openSegment(folder: string, first: number): OpenSegment {
       PRAGMA wal_autocheckpoint = 1000;
       CREATE TABLE IF NOT EXISTS batches (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, packed BLOB NOT NULL) STRICT;
     `);
-    syncFolder(folder);
-    const last = database.prepare('SELECT first + count AS next FROM batches ORDER BY first DESC LIMIT 1').get();
-    const insert = database.prepare('INSERT INTO batches (first, count, packed) VALUES (?, ?, ?)');
-    return { first, next: (last?.next as number | undefined) ?? first, path, database, insert };
+    return database;
   } catch (error) {
     database.close();
     throw error;

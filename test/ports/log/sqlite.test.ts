@@ -1,13 +1,17 @@
+import fs from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { segmentPath } from '../../../services/ports/log/segments.ts';
 import { createSqliteLog } from '../../../services/ports/log/sqlite.ts';
 import { createThreadedSqliteLog } from '../../../services/ports/log/threaded.ts';
 import { logContract } from './contract.ts';
 
+const { renameSync: renameFile } = fs;
 const backends = { sqlite: createSqliteLog, 'sqlite on a thread': createThreadedSqliteLog };
 
 for (const [name, create] of Object.entries(backends)) {
@@ -128,6 +132,31 @@ describe('segments', () => {
     await closed.close();
     await expect(closed.append(frames(1))).rejects.toThrow('it is closed');
     expect(await Promise.race([closed.failed, Promise.resolve('quiet')])).toBe('quiet');
+  });
+
+  test('a segment has its name only once it is whole, so that no reader is in the way of its making', async () => {
+    const named: string[] = [];
+    const rename = vi.spyOn(fs, 'renameSync').mockImplementation((from, to) => {
+      const draft = new DatabaseSync(from, { readOnly: true });
+      named.push(
+        ...draft
+          .prepare('SELECT name FROM sqlite_master')
+          .all()
+          .map(({ name }) => `${name} ${to}`),
+      );
+      draft.close();
+      renameFile(from, to);
+    });
+    onTestFinished(() => {
+      rename.mockRestore();
+      syncBuiltinESMExports();
+    });
+    syncBuiltinESMExports();
+    const log = createSqliteLog(options());
+    await log.append(frames(20));
+    await log.append(frames(1));
+    expect(named).toEqual([0, 20].map((first) => `batches ${segmentPath(folder, first)}`));
+    await log.close();
   });
 
   test.each(Object.entries(backends))('%s: a segment that cannot be begun is tried again', async (_name, create) => {

@@ -9,6 +9,7 @@ import { compressBody, readBody } from './body.ts';
 import { contentTypeOf } from './content-type.ts';
 import type { Engine, EngineResult, Rights } from './engine.ts';
 import { ClickHouseException, fromEngine, refuse, statusForException } from './exception.ts';
+import { createProbe } from './probe.ts';
 import { parseRequest, type Work } from './request.ts';
 import { createSlots, type SlotLimits } from './slots.ts';
 
@@ -40,6 +41,7 @@ const retryAfterSeconds = '1';
 export function createFront(options: FrontOptions): Server {
   const { engine, onFailure } = options;
   const slots = createSlots(options.slots);
+  const probe = createProbe(engine, options.database);
   const server = createServer({ keepAliveTimeout: 30_000, headersTimeout: 10_000, requestTimeout: 120_000 });
   server.maxConnections = connectionsMax;
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -60,6 +62,8 @@ export function createFront(options: FrontOptions): Server {
     if (!url) throw refuse('BAD_ARGUMENTS', 'Cannot read the URL of the request');
     if (method !== 'GET' && method !== 'POST' && method !== 'HEAD') return sendText(response, 405, 'GET or POST\n');
     if (url.pathname === '/ping' || url.pathname === '/replicas_status') return sendText(response, 200, 'Ok.\n');
+    if (url.pathname === '/healthz') return sendText(response, 200, 'ok\n');
+    if (url.pathname === '/readyz') return sendReadiness(response, await probe());
     if (url.pathname === '/metrics' && options.exposeMetrics)
       return sendText(response, 200, await options.exposeMetrics());
     if (url.pathname !== '/') return sendText(response, 404, `There is no handle ${url.pathname}\n`);
@@ -162,6 +166,11 @@ function summarize(result: EngineResult): Record<string, string> {
     elapsed_ns: Math.round(elapsedSeconds * 1e9),
   };
   return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, String(count)]));
+}
+
+function sendReadiness(response: ServerResponse, trouble: string): void {
+  if (trouble === '') sendText(response, 200, 'ready\n');
+  else sendText(response, 503, `${trouble}\n`);
 }
 
 function sendText(response: ServerResponse, status: number, text: string): void {

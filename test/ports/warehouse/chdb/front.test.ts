@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateSync, gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Engine, EngineQuery, EngineResult } from '../../../../services/ports/warehouse/chdb/engine.ts';
 import { fromEngine } from '../../../../services/ports/warehouse/chdb/exception.ts';
 import { createFront, type FrontOptions } from '../../../../services/ports/warehouse/chdb/front.ts';
@@ -58,6 +58,18 @@ async function serve(options: Partial<FrontOptions> = {}, engine: Partial<Engine
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return { url, seen };
+}
+
+/** The status of an answer, over a client that sets no timers. */
+function get(url: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    httpRequest(url, { agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode!);
+    })
+      .on('error', reject)
+      .end();
+  });
 }
 
 const basic = (name: string, password: string) => ({
@@ -211,6 +223,57 @@ test.each([
   const { url } = await serve({ open: false });
   const response = await fetch(url + path);
   expect([response.status, await response.text()]).toEqual([status, text]);
+});
+
+test('GET /healthz says that the process lives, also while the engine hangs', async () => {
+  const { url, seen } = await serve({ open: false }, { query: () => new Promise(() => {}) });
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  expect(seen).toEqual([]);
+});
+
+test('GET /readyz asks the engine, as an analyst and for nobody in particular', async () => {
+  const { url, seen } = await serve({ open: false }, {});
+  const refused = await fetch(`${url}/readyz`);
+  expect([refused.status, await refused.text()]).toEqual([503, 'the engine gives wrong answers\n']);
+  expect(seen).toMatchObject([{ sql: 'SELECT 1', query: { rights: 'analyst' } }]);
+});
+
+test.each<[string, Engine['query'], number, RegExp]>([
+  ['answers', async () => result('1\n'), 200, /^ready\n$/],
+  ['refuses', () => Promise.reject(new Error('no memory')), 503, /^the engine refuses: no memory\n$/],
+])('GET /readyz where the engine %s', async (_name, query, status, text) => {
+  const { url } = await serve({}, { query });
+  const response = await fetch(`${url}/readyz`, { headers: { authorization: 'Basic none' } });
+  expect([response.status, await response.text()]).toEqual([status, expect.stringMatching(text)]);
+});
+
+test('GET /readyz where the engine hangs: 503, and one query however many ask', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const answers: ((found: EngineResult) => void)[] = [];
+  const { url } = await serve({}, { query: () => new Promise((resolve) => answers.push(resolve)) });
+  const ask = () => get(`${url}/readyz`);
+  const waiting = [ask(), ask()];
+  await vi.waitFor(() => expect(vi.getTimerCount()).toBe(2));
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(await Promise.all(waiting)).toEqual([503, 503]);
+  const next = ask();
+  await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+  expect(answers).toHaveLength(1);
+  answers[0]!(result('1\n'));
+  expect(await next).toBe(200);
+});
+
+test('GET /readyz waits in no line', async () => {
+  const { url } = await serve(
+    { slots: { running: 1, runningAnalysts: 1, waiting: 0, waitMs: 60_000 } },
+    { query: (sql) => (sql === 'SELECT 1' ? Promise.resolve(result('1\n')) : new Promise(() => {})) },
+  );
+  fetch(`${url}/?query=SELECT+2`).catch(() => {});
+  await vi.waitFor(async () =>
+    expect((await fetch(`${url}/?query=SELECT+3`, { signal: AbortSignal.timeout(500) })).status).toBe(429),
+  );
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
 });
 
 test('a URL that is none is refused, and the front goes on', async () => {
