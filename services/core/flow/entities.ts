@@ -82,15 +82,17 @@ function newEntity(fact: Fact, receivedAt: number): EntityState {
 }
 
 function renew(fact: Fact, known: EntityState, observation: Observation, receivedAt: number): EntityState {
-  const entity: EntityState = {
-    ...known,
+  // A deletion says nothing but the name; the snapshot before it is worth more.
+  const tellsNews = fact.action !== 'deleted' && !known.deleted && !isOlderSnapshot(fact, known);
+  const newest = tellsNews || known.data === '';
+  return {
+    subject: newest ? fact.subject : known.subject,
+    data: newest ? fact.data : known.data,
+    modifiedAt: newest ? (fact.modifiedAt ?? known.modifiedAt) : known.modifiedAt,
     createdAt: known.createdAt ?? fact.createdAt ?? null,
     created: known.created || observation.creation,
     deleted: known.deleted || fact.action === 'deleted',
+    firstReceivedAt: known.firstReceivedAt,
     lastReceivedAt: receivedAt,
   };
-  // A deletion says nothing but the name; the snapshot before it is worth more.
-  const tellsNews = fact.action !== 'deleted' && !known.deleted && !isOlderSnapshot(fact, known);
-  if (!tellsNews && known.data !== '') return entity;
-  return { ...entity, subject: fact.subject, data: fact.data, modifiedAt: fact.modifiedAt ?? known.modifiedAt };
 }

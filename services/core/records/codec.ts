@@ -81,7 +81,7 @@ function frameOf(id: number, type: avro.Type, value: unknown): Buffer {
 }
 
 function decodeBody({ kind, type, resolver }: Reader, frame: Uint8Array): unknown {
-  const buffer = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  const buffer = Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
   let decoded: { value: unknown; offset: number };
   try {
     decoded = type.decode(buffer, headerBytes, resolver);

@@ -5,7 +5,7 @@
  * here. Deletions of servers carry only `accountAlias` and `name`.
  */
 import type { Delivery } from '../../records/generated.ts';
-import { type JsonObject, objectOf, objectsOf, parseJsonObject, textOf } from '../json.ts';
+import { isObject, type JsonObject, objectOf, objectsOf, parseJsonObject, textOf } from '../json.ts';
 import type { Action, AlertTrigger, Decoded, Fact } from '../provider.ts';
 
 export function decodeCenturylink(delivery: Delivery): Decoded {
@@ -143,18 +143,22 @@ function subjectMissing(where: string): Decoded {
 }
 
 /** The path segment behind `collection` in the href of the first link with that rel. */
-function hrefSegment(body: JsonObject, rel: string, collection: string): string | undefined {
-  const link = objectsOf(body, 'links').find((candidate) => candidate.rel === rel);
+function hrefSegment(body: JsonObject, rel: string, collection: Collection): string | undefined {
+  const links = Array.isArray(body.links) ? body.links : [];
+  const link = links.find((candidate) => isObject(candidate) && candidate.rel === rel) as JsonObject | undefined;
   return link && pathSegment(textOf(link, 'href'), collection);
 }
 
+type Collection = 'accounts' | 'servers' | 'users';
+const segmentBehind: Record<Collection, RegExp> = {
+  accounts: /(?:^|\/)accounts\/([\w.@+-]{1,128})(?:\/|$)/,
+  servers: /(?:^|\/)servers\/([\w.@+-]{1,128})(?:\/|$)/,
+  users: /(?:^|\/)users\/([\w.@+-]{1,128})(?:\/|$)/,
+};
+
 /** `/v2/servers/ALTD/web01`, `servers` → `ALTD`. Undefined unless it looks like an alias or a user name. */
-function pathSegment(path: string | undefined, collection: string): string | undefined {
-  const segments = path?.split('/') ?? [];
-  const segment = segments[segments.indexOf(collection) + 1];
-  return segments.includes(collection) && segment !== undefined && /^[\w.@+-]{1,128}$/.test(segment)
-    ? segment
-    : undefined;
+function pathSegment(path: string | undefined, collection: Collection): string | undefined {
+  return path === undefined ? undefined : segmentBehind[collection].exec(path)?.[1];
 }
 
 /** Only instants that name their zone: another one would depend on where the flow runs. */
