@@ -169,8 +169,6 @@ export function sinkMetrics(registry: Registry) {
   };
 }
 
-export type ClickHouseMetrics = ReturnType<typeof clickhouseMetrics>;
-
 /** Of the embedded engine; a ClickHouse server has its own. */
 export function clickhouseMetrics(registry: Registry) {
   const { counter, histogram } = declarations(registry);

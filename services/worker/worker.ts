@@ -97,7 +97,8 @@ export function createWorker(options: WorkerOptions): Worker {
     for (const [tenant, entries] of Map.groupBy(batch, (record) => record.key)) {
       if (!options.tenants.includes(tenant)) continue;
       const lane = await laneOf(tenant);
-      if (lane) produced.push(...stepLane(lane, entries));
+      // One by one: a tick after a long pause may lead to more outputs than a call takes arguments.
+      if (lane) for (const output of stepLane(lane, entries)) produced.push(output);
     }
     if (produced.length > 0) await outputs.append(produced);
   }

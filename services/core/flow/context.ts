@@ -26,18 +26,12 @@ export interface StepContext {
 }
 
 /** The columns that every output but deliveries and controls starts with. */
-export function envelope(
-  context: StepContext,
-  id: string,
-  revision: number,
-  firstReceivedAt: number,
-  withdrawn = false,
-) {
+export function envelope(context: StepContext, id: string, revision: number, firstReceivedAt: number) {
   return {
     tenant: context.tenant,
     id,
     version: versionOf(context.epoch, revision),
-    withdrawn,
+    withdrawn: false,
     replaced_by: '',
     first_received_at: firstReceivedAt,
     position: context.position,

@@ -4,7 +4,7 @@ import { expire, planExpiry } from './expiry.ts';
 import { versionOf } from './ids.ts';
 import { emitPanes } from './panes.ts';
 import { advanceWatermark, openProducer, tickProducer } from './producers.ts';
-import { applySettings, settingsOf } from './settings.ts';
+import { applySettings } from './settings.ts';
 
 /** Works on a control record that is next of its producer. Ticks leave no row: there is one every second. */
 export function workControl(context: StepContext, control: Control): void {
@@ -31,9 +31,8 @@ function apply(context: StepContext, control: Control): string {
 }
 
 function tick(context: StepContext, control: Control): void {
-  const { state } = context;
+  const { state, settings } = context;
   tickProducer(state, control.boot, control.time ?? control.received_at, control.catching_up);
-  const settings = settingsOf(state) ?? context.settings;
   const watermark = advanceWatermark(state, settings.slack_ms);
   emitPanes(context, watermark);
   expire(state, settings, watermark);
@@ -44,7 +43,6 @@ function isAskedAgain(context: StepContext, control: Control): boolean {
   if (control.idempotency_id === '') return false;
   if (state.requests.get('', control.idempotency_id) !== undefined) return true;
   state.requests.set('', control.idempotency_id, control.received_at);
-  const endsAt = control.received_at + settings.lateness_ms;
-  planExpiry(state, { table: 'requests', group: '', key: control.idempotency_id, endsAt });
+  planExpiry(state, settings, { table: 'requests', group: '', key: control.idempotency_id });
   return false;
 }

@@ -9,7 +9,7 @@
 import type { Fact } from '../providers/provider.ts';
 import type { Novelty } from '../records/generated.ts';
 import type { Occurrence, StepContext } from './context.ts';
-import { endOf, planExpiry } from './expiry.ts';
+import { planExpiry } from './expiry.ts';
 import type { EntityState } from './state.ts';
 
 export interface Observation {
@@ -34,10 +34,7 @@ export function observeEntity(context: StepContext, occurrence: Occurrence, stal
   const observation = known ? judgeKnown(fact, known, overtaken) : judgeNew(fact, met);
   const entity = renew(fact, known ?? newEntity(fact, delivery.received_at), observation, delivery.received_at);
   state[table].set(fact.account, fact.key, entity);
-  if (entity.deleted) {
-    const expiry = { table, group: fact.account, key: fact.key, endsAt: 0 };
-    planExpiry(state, { ...expiry, endsAt: endOf(state, settings, expiry) });
-  }
+  if (entity.deleted) planExpiry(state, settings, { table, group: fact.account, key: fact.key });
   return observation;
 }
 

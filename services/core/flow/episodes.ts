@@ -10,7 +10,7 @@
  */
 import type { AlertTrigger, Fact } from '../providers/provider.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
-import { endOf, planExpiry } from './expiry.ts';
+import { planExpiry } from './expiry.ts';
 import { outputId } from './ids.ts';
 import { count, type EpisodeState } from './state.ts';
 
@@ -124,9 +124,7 @@ function save(context: StepContext, signal: Signal, changed: EpisodeState): void
   const opened = Number(episode.closedAt === null) - Number(before?.closedAt === null);
   if (opened !== 0) count(state, 'openEpisodes', episode.metric, opened);
   state.episodes.set(account, signal.key, kept.slice(-episodesMax));
-  const expiry = { table: 'episodes', group: account, key: signal.key, endsAt: 0 } as const;
-  const endsAt = endOf(state, settings, expiry);
-  if (endsAt !== Number.POSITIVE_INFINITY) planExpiry(state, { ...expiry, endsAt });
+  planExpiry(state, settings, { table: 'episodes', group: account, key: signal.key });
   emitEpisode(context, account, episode);
 }
 

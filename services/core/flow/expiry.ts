@@ -5,9 +5,11 @@ import type { Expiry, FlowState, Settings } from './state.ts';
 /** How long a deleted entity or a closed boot is remembered, so that a replay of its life is recognised. */
 const tombstoneMs = 7 * dayMs;
 
-/** Plans the end of an entry. When the time has come the entry itself says whether it is over. */
-export function planExpiry(state: FlowState, expiry: Expiry): void {
-  state.expiries.set(hourOf(expiry.endsAt), `${expiry.table}|${expiry.group}|${expiry.key}`, expiry);
+/** Plans the end of an entry as it is now, if it has one. When the time has come the entry is asked once more. */
+export function planExpiry(state: FlowState, settings: Settings, expiry: Expiry): void {
+  const endsAt = endOf(state, settings, expiry);
+  if (endsAt === Number.POSITIVE_INFINITY) return;
+  state.expiries.set(hourOf(endsAt), `${expiry.table}|${expiry.group}|${expiry.key}`, expiry);
 }
 
 /** Ends what is due at the watermark. */
@@ -17,18 +19,14 @@ export function expire(state: FlowState, settings: Settings, watermark: number):
     if (due >= hour) return;
     for (const [key, expiry] of state.expiries.sortedEntries(due)) {
       state.expiries.delete(due, key);
-      const endsAt = endOf(state, settings, expiry);
-      if (endsAt > watermark) {
-        if (endsAt !== Number.POSITIVE_INFINITY) planExpiry(state, { ...expiry, endsAt });
-      } else {
-        state[expiry.table].delete(expiry.group, expiry.key);
-      }
+      if (endOf(state, settings, expiry) > watermark) planExpiry(state, settings, expiry);
+      else state[expiry.table].delete(expiry.group, expiry.key);
     }
   }
 }
 
 /** When an entry is over: it may have been renewed since its end was planned. Infinity: not at all. */
-export function endOf(state: FlowState, settings: Settings, { table, group, key, endsAt }: Expiry): number {
+function endOf(state: FlowState, settings: Settings, { table, group, key }: Expiry): number {
   const window = settings.rules['account-created-then-servers'].within_ms;
   switch (table) {
     case 'accounts':
@@ -56,7 +54,7 @@ export function endOf(state: FlowState, settings: Settings, { table, group, key,
       return Math.max(0, ...ends) + settings.lateness_ms;
     }
     case 'requests':
-      return endsAt;
+      return (state.requests.get(group, key) ?? 0) + settings.lateness_ms;
   }
 }
 

@@ -11,7 +11,7 @@
 import type { StepContext } from './context.ts';
 import { envelope } from './context.ts';
 import { minuteMs } from './durations.ts';
-import { endOf, planExpiry } from './expiry.ts';
+import { planExpiry } from './expiry.ts';
 import { outputId } from './ids.ts';
 import { metaOf, type PaneState } from './state.ts';
 
@@ -82,11 +82,9 @@ function emitPane(context: StepContext, account: string, minute: number): void {
 
 function setPane(context: StepContext, account: string, minute: number, pane: PaneState): void {
   const { state, settings } = context;
-  const expiry = { table: 'panes', group: account, key: String(minute), endsAt: 0 } as const;
-  if (!state.panes.get(account, expiry.key)) {
-    planExpiry(state, { ...expiry, endsAt: endOf(state, settings, expiry) });
-  }
-  state.panes.set(account, expiry.key, pane);
+  const key = String(minute);
+  if (!state.panes.get(account, key)) planExpiry(state, settings, { table: 'panes', group: account, key });
+  state.panes.set(account, key, pane);
 }
 
 /** Distinct servers over the hour that ends with the minute. */

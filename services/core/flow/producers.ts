@@ -4,7 +4,7 @@
  * A record that was seen before is a repeat. One that comes after a gap changes nothing: its producer is behind until
  * the missing ones arrive, while all others go on.
  */
-import { endOf, planExpiry } from './expiry.ts';
+import { planExpiry } from './expiry.ts';
 import { count, type FlowState, metaOf, type Producer, type Settings } from './state.ts';
 
 /** A producer this far behind another one's live ticks holds the watermark no longer. */
@@ -46,8 +46,7 @@ export function openProducer(
     if (id === boot.boot) state.producers.set('', id, { ...producer, edge: boot.edge });
     else if (!producer.closed && (id === boot.predecessor || producer.edge === boot.edge)) {
       state.producers.set('', id, { ...producer, closed: true });
-      const expiry = { table: 'producers', group: '', key: id, endsAt: 0 } as const;
-      planExpiry(state, { ...expiry, endsAt: endOf(state, settings, expiry) });
+      planExpiry(state, settings, { table: 'producers', group: '', key: id });
     }
   }
 }

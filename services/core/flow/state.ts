@@ -149,7 +149,6 @@ export interface Expiry {
   table: 'requests' | 'producers' | 'accounts' | 'users' | 'servers' | 'creations' | 'panes' | 'episodes' | 'bursts';
   group: string;
   key: string;
-  endsAt: number;
 }
 
 export function createState(): FlowState {

@@ -11,7 +11,7 @@
  */
 import { envelope, type Occurrence, type StepContext } from '../context.ts';
 import { hourMs, minuteMs } from '../durations.ts';
-import { endOf, planExpiry } from '../expiry.ts';
+import { planExpiry } from '../expiry.ts';
 import { outputId } from '../ids.ts';
 import { type Burst, type Creation, count } from '../state.ts';
 
@@ -61,8 +61,7 @@ export function serverCreated(context: StepContext, occurrence: Occurrence): voi
     position: context.position,
   };
   state.creations.set(account, key, [...known, creation]);
-  const expiry = { table: 'creations', group: account, key, endsAt: 0 } as const;
-  planExpiry(state, { ...expiry, endsAt: endOf(state, settings, expiry) });
+  planExpiry(state, settings, { table: 'creations', group: account, key });
 
   const burst = state.bursts.get('', account);
   if (!burst || !isWithin(context, burst, creation.time)) return;
@@ -80,9 +79,8 @@ function isWithin(context: StepContext, burst: Burst, time: number): boolean {
 }
 
 function saveBurst(context: StepContext, account: string, burst: Burst): void {
-  const expiry = { table: 'bursts', group: '', key: account, endsAt: 0 } as const;
   context.state.bursts.set('', account, burst);
-  planExpiry(context.state, { ...expiry, endsAt: endOf(context.state, context.settings, expiry) });
+  planExpiry(context.state, context.settings, { table: 'bursts', group: '', key: account });
 }
 
 /** Adds a server to the burst, and fires or amends. `at`: time of the event that is being worked on. */
