@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { type OutputKind, outputKinds } from '../services/core/records/codec.ts';
 import { schemas } from '../services/core/records/generated.ts';
 import type { Log } from '../services/ports/log/log.ts';
 import { createSqliteLog } from '../services/ports/log/sqlite.ts';
@@ -25,7 +26,7 @@ interface RawInsert {
 
 /** The same batches on both sides. */
 const limits = { records: 20_000, bytes: 8 * 1024 * 1024 };
-const tables = schemas.map(({ kind }) => tableOf(kind));
+const tables = outputKinds.map(tableOf);
 const rawTableOf = (table: string) => table.replace('hookwatch.', 'bench.');
 
 /** The sink against inserting its very bytes, made beforehand, into tables of the same schema of the same engine. */
@@ -92,7 +93,10 @@ async function prepareRaw(outputs: Log): Promise<RawInsert[]> {
     position = batch.at(-1)!.position + 1;
     for (const { kind, schemaId, bodies } of splitByKind(batch)) {
       const { schema } = schemas.find(({ id }) => id === schemaId)!;
-      inserts.push({ table: rawTableOf(tableOf(kind)), container: Buffer.concat(containerParts(schema, bodies)) });
+      inserts.push({
+        table: rawTableOf(tableOf(kind as OutputKind)),
+        container: Buffer.concat(containerParts(schema, bodies)),
+      });
     }
   }
 }

@@ -7,7 +7,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { decode, headerBytes, kindOf, type RecordKind, schemaIdOf } from '../core/records/codec.ts';
+import { decode, headerBytes, kindOf, type OutputKind, schemaIdOf } from '../core/records/codec.ts';
 import type { Log, LogRecord } from '../ports/log/log.ts';
 import { type Warehouse, WarehouseError } from '../ports/warehouse/warehouse.ts';
 import type { SinkMetrics } from '../telemetry.ts';
@@ -37,7 +37,7 @@ export interface Sink {
 
 /** Rows of one table under one version of its schema: what one insert takes. */
 interface Block {
-  kind: RecordKind;
+  kind: OutputKind;
   schemaId: number;
   bodies: Uint8Array[];
 }
@@ -181,7 +181,7 @@ function blocksOf(batch: readonly LogRecord[]): Block[] {
     const schemaId = schemaIdOf(frame);
     let block = blocks.get(schemaId);
     if (!block) {
-      block = { kind: kindOf(schemaId), schemaId, bodies: [] };
+      block = { kind: kindOf(schemaId) as OutputKind, schemaId, bodies: [] };
       blocks.set(schemaId, block);
     }
     block.bodies.push(frame.subarray(headerBytes));

@@ -8,7 +8,7 @@ import { hashToken } from '../../services/config.ts';
 import { step } from '../../services/core/flow/flow.ts';
 import { createState, type FlowState } from '../../services/core/flow/state.ts';
 import { centurylinkEvents } from '../../services/core/providers/centurylink/event-names.ts';
-import type { RecordKind } from '../../services/core/records/codec.ts';
+import type { OutputKind } from '../../services/core/records/codec.ts';
 import { decode } from '../../services/core/records/codec.ts';
 import type { RecordTypes } from '../../services/core/records/generated.ts';
 import { createMemoryCheckpoints } from '../../services/ports/checkpoints/memory.ts';
@@ -40,7 +40,7 @@ export interface Pipeline {
   token(event: string): string;
   /** Lets time pass, writes the ticks that are due, and waits until every row is in the warehouse. */
   settle(): Promise<void>;
-  rows<K extends RecordKind>(kind: K): Promise<RecordTypes[K][]>;
+  rows<K extends OutputKind>(kind: K): Promise<RecordTypes[K][]>;
   /** The state that the lane leads to, made anew from its first record. */
   state(): Promise<FlowState>;
 }

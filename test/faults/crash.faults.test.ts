@@ -12,7 +12,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { RecordKind } from '../../services/core/records/codec.ts';
+import type { OutputKind } from '../../services/core/records/codec.ts';
 import { createSqliteLog } from '../../services/ports/log/sqlite.ts';
 import { createClickHouseWarehouse } from '../../services/ports/warehouse/clickhouse.ts';
 import { createRandom } from '../../services/simulator/random.ts';
@@ -37,7 +37,7 @@ const perSecond = 150;
  * way, so that is when the kills come.
  */
 const pauseBytes = { min: 2_000, max: 75_000 };
-const tables: Record<RecordKind, string> = {
+const tables: Record<OutputKind, string> = {
   control: 'control',
   delivery: 'deliveries',
   detection: 'detections',
@@ -205,11 +205,11 @@ async function startClickHouse(dataFolder: string): Promise<{ url: string } & As
   };
 }
 
-async function allRows(url: string, dataFolder: string): Promise<Map<RecordKind, Map<string, string>>> {
+async function allRows(url: string, dataFolder: string): Promise<Map<OutputKind, Map<string, string>>> {
   const password = readFileSync(join(dataFolder, 'secrets', 'hookwatch.password'), 'utf8').trim();
   const warehouse = createClickHouseWarehouse({ url, username: 'hookwatch', password });
-  const all = new Map<RecordKind, Map<string, string>>();
-  for (const kind of Object.keys(tables) as RecordKind[]) {
+  const all = new Map<OutputKind, Map<string, string>>();
+  for (const kind of Object.keys(tables) as OutputKind[]) {
     const rows = await warehouse.rows(kind, { limit: 1_000_000 });
     all.set(kind, new Map(rows.map((row) => [row.id, textOf(row)])));
   }

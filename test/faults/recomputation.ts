@@ -2,7 +2,7 @@
 import { type LaneRecord, step } from '../../services/core/flow/flow.ts';
 import { createState } from '../../services/core/flow/state.ts';
 import { type LaneSummary, summarize } from '../../services/core/flow/summary.ts';
-import { decode, type RecordKind } from '../../services/core/records/codec.ts';
+import { decode, type OutputKind } from '../../services/core/records/codec.ts';
 import type { Log } from '../../services/ports/log/log.ts';
 
 export interface Recomputation {
@@ -10,7 +10,7 @@ export interface Recomputation {
   /** Deliveries in the log. */
   deliveries: number;
   /** Per kind and id the row that must be seen, as text. */
-  rows: Map<RecordKind, Map<string, string>>;
+  rows: Map<OutputKind, Map<string, string>>;
 }
 
 export async function recompute(records: Log): Promise<Recomputation> {

@@ -1,5 +1,6 @@
 import pino from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Output } from '../../services/core/flow/context.ts';
 import { step } from '../../services/core/flow/flow.ts';
 import { createState } from '../../services/core/flow/state.ts';
 import { type DecodedRecord, decode, encode } from '../../services/core/records/codec.ts';
@@ -69,10 +70,10 @@ async function allOf(log: Log): Promise<DecodedRecord[]> {
 }
 
 /** What readers of the outputs end up with: an id's highest version. */
-async function rowsOf(log: Log): Promise<Map<string, DecodedRecord>> {
-  const rows = new Map<string, DecodedRecord>();
-  for (const record of await allOf(log)) {
-    const key = `${record.kind} ${record.value.tenant} ${'id' in record.value ? record.value.id : ''}`;
+async function rowsOf(log: Log): Promise<Map<string, Output>> {
+  const rows = new Map<string, Output>();
+  for (const record of (await allOf(log)) as Output[]) {
+    const key = `${record.kind} ${record.value.tenant} ${record.value.id}`;
     const known = rows.get(key);
     if (!known || known.value.version <= record.value.version) rows.set(key, record);
   }

@@ -1,5 +1,5 @@
 import type { Fact } from '../providers/provider.ts';
-import type { DecodedRecord, RecordKind } from '../records/codec.ts';
+import type { OutputKind } from '../records/codec.ts';
 import type { Delivery, RecordTypes } from '../records/generated.ts';
 import { versionOf } from './ids.ts';
 import type { FlowState, Settings } from './state.ts';
@@ -22,7 +22,7 @@ export interface StepContext {
   /** Position of the record that is being worked on. */
   position: number;
   epoch: number;
-  emit<K extends RecordKind>(kind: K, value: RecordTypes[K]): void;
+  emit<K extends OutputKind>(kind: K, value: RecordTypes[K]): void;
 }
 
 /** The columns that every output but deliveries and controls starts with. */
@@ -38,4 +38,5 @@ export function envelope(context: StepContext, id: string, revision: number, fir
   };
 }
 
-export type Output = DecodedRecord;
+/** `{ kind: 'event', value: Event }` and so on. */
+export type Output = { [K in OutputKind]: { kind: K; value: RecordTypes[K] } }[OutputKind];

@@ -11,7 +11,7 @@
  */
 
 import type { RejectReason } from '../providers/provider.ts';
-import type { DecodedRecord, RecordKind } from '../records/codec.ts';
+import type { DecodedRecord, OutputKind } from '../records/codec.ts';
 import type { RecordTypes } from '../records/generated.ts';
 import type { Output, StepContext } from './context.ts';
 import { keepControl, workControl } from './controls.ts';
@@ -114,7 +114,7 @@ function createContext(state: FlowState, position: number, input: LaneInput, out
     tenant: input.value.tenant,
     position,
     epoch: metaOf(state).epoch,
-    emit<K extends RecordKind>(kind: K, value: RecordTypes[K]) {
+    emit<K extends OutputKind>(kind: K, value: RecordTypes[K]) {
       outputs.push({ kind, value } as Output);
     },
   };

@@ -2,11 +2,15 @@
 export interface NewRecord {
   key: string;
   frame: Uint8Array;
+  /** For readers of other make: kept by a backend that such can read (Kafka), dropped by the others. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** A record of the log. Positions grow; they are not dense within a key. */
-export interface LogRecord extends NewRecord {
+export interface LogRecord {
   position: number;
+  key: string;
+  frame: Uint8Array;
 }
 
 /**
@@ -16,6 +20,8 @@ export interface LogRecord extends NewRecord {
 export interface ReadLimits {
   records: number;
   bytes: number;
+  /** At the end of the log a backend may wait so long for a record before it answers with none. Default 0. */
+  waitMs?: number;
 }
 
 /**
@@ -25,9 +31,11 @@ export interface ReadLimits {
  * - order: records are read in the order in which they were appended, each batch whole and without strangers between;
  * - durability: when `append` resolves, the batch survives a crash of the process and of the machine (the memory
  *   backend: of nothing). When it rejects, the batch may or may not be there: the caller's numbering must tell;
- * - one writer at a time; any number of readers, also in other processes, which see only whole batches;
- * - nothing is retried inside. `read` resolves with an empty list at the end of the log; it never waits for more.
- *   `read` before `first` rejects with LogTrimmedError: it never skips silently.
+ * - one writer at a time (Kafka: any number); any number of readers, also in other processes, which see only whole
+ *   batches;
+ * - nothing is retried inside. `read` resolves with an empty list at the end of the log and beyond it.
+ *   `read` before `first` rejects with LogTrimmedError: it never skips silently;
+ * - a log that is not reached rejects with LogUnavailableError.
  */
 export interface Log {
   /** Appends a batch and resolves with the position of its first record. */
@@ -44,4 +52,9 @@ export interface Log {
 /** The records asked for have been trimmed. A retry does not help. */
 export class LogTrimmedError extends Error {
   readonly code = 'LOG_TRIMMED';
+}
+
+/** The log was not reached, or did not answer in time: an append may be there or not. A retry may help. */
+export class LogUnavailableError extends Error {
+  readonly code = 'LOG_UNAVAILABLE';
 }

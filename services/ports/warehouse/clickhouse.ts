@@ -1,11 +1,10 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client';
-import type { RecordKind } from '../../core/records/codec.ts';
 import { type RecordTypes, schemas } from '../../core/records/generated.ts';
 import { containerParts } from './container.ts';
 import { applyMigrations, type Migration, readMigrations, type TtlDays } from './migrations.ts';
-import { tableOf } from './tables.ts';
+import { type TableKind, tableOf } from './tables.ts';
 import { type RowFilter, type SqlWarehouse, WarehouseError, type WarehouseErrorCode } from './warehouse.ts';
 
 export interface ClickHouseOptions {
@@ -83,7 +82,7 @@ export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWareho
         await buffer(stream);
       });
     },
-    async rows<K extends RecordKind>(kind: K, { tenant, ids, limit = 1000 }: RowFilter = {}) {
+    async rows<K extends TableKind>(kind: K, { tenant, ids, limit = 1000 }: RowFilter = {}) {
       const conditions = [
         'NOT withdrawn',
         ...(tenant === undefined ? [] : ['tenant = {tenant:String}']),
@@ -104,13 +103,13 @@ interface AvroField {
   type: unknown;
 }
 
-function fieldsOf(kind: RecordKind): AvroField[] {
+function fieldsOf(kind: TableKind): AvroField[] {
   const { schema } = schemas.findLast((version) => version.kind === kind)!;
   return (schema as { fields: AvroField[] }).fields;
 }
 
 /** Columns so that JSON brings them back as the Avro decoder would give them. */
-function columnsOf(kind: RecordKind): string {
+function columnsOf(kind: TableKind): string {
   const expressions = fieldsOf(kind).map(({ name, type }) => {
     if (JSON.stringify(type).includes('timestamp-millis')) return `toUnixTimestamp64Milli(${name})`;
     return type === 'bytes' ? `base64Encode(${name})` : `\`${name}\``;
@@ -119,7 +118,7 @@ function columnsOf(kind: RecordKind): string {
   return expressions.map((expression, index) => `${expression} AS \`_${index}\``).join(', ');
 }
 
-function restoreBytes(kind: RecordKind, row: Record<string, unknown>): Record<string, unknown> {
+function restoreBytes(kind: TableKind, row: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     fieldsOf(kind).map(({ name, type }, index) => {
       const value = row[`_${index}`];

@@ -1,16 +1,17 @@
-import { decode, headerBytes, type RecordKind } from '../../core/records/codec.ts';
+import { decode, headerBytes } from '../../core/records/codec.ts';
 import { type RecordTypes, schemas } from '../../core/records/generated.ts';
+import type { TableKind } from './tables.ts';
 import type { RowFilter, Warehouse } from './warehouse.ts';
 import { WarehouseError } from './warehouse.ts';
 
-type AnyRecord = RecordTypes[RecordKind];
+type AnyRecord = RecordTypes[TableKind];
 
 /** The warehouse in memory: for tests, and the measure of what the others must do. */
 export function createMemoryWarehouse(): Warehouse {
-  const tables = new Map<RecordKind, Map<string, AnyRecord>>();
+  const tables = new Map<TableKind, Map<string, AnyRecord>>();
   let migrated = false;
 
-  function tableOf(kind: RecordKind): Map<string, AnyRecord> {
+  function tableOf(kind: TableKind): Map<string, AnyRecord> {
     if (!migrated) throw new WarehouseError('WAREHOUSE_SCHEMA', `Cannot use table of ${kind}: migrate first`);
     const table = tables.get(kind) ?? new Map<string, AnyRecord>();
     tables.set(kind, table);
@@ -33,7 +34,7 @@ export function createMemoryWarehouse(): Warehouse {
         if (value.version >= (table.get(key)?.version ?? 0)) table.set(key, value);
       }
     },
-    async rows<K extends RecordKind>(kind: K, { tenant, ids, limit = 1000 }: RowFilter = {}) {
+    async rows<K extends TableKind>(kind: K, { tenant, ids, limit = 1000 }: RowFilter = {}) {
       return [...tableOf(kind).values()]
         .filter((row) => !row.withdrawn)
         .filter((row) => tenant === undefined || row.tenant === tenant)
@@ -50,7 +51,7 @@ function decodeBody(schemaId: number, body: Uint8Array): AnyRecord {
   frame.writeInt32BE(schemaId, 1);
   frame.set(body, headerBytes);
   try {
-    return decode(frame).value;
+    return decode(frame).value as AnyRecord;
   } catch (error) {
     throw new WarehouseError('WAREHOUSE_DATA', `Cannot store a row: its body is not of schema ${schemaId}`, {
       cause: error,

@@ -1,17 +1,21 @@
-import type { RecordKind } from '../../core/records/codec.ts';
+import type { OutputKind } from '../../core/records/codec.ts';
+
+/** A kind of record that has a table: the flow's outputs, and what the sink keeps of rows that were refused. */
+export type TableKind = OutputKind | 'refusal';
 
 /** The view of a kind of record, for people: each id's highest version, unless withdrawn. */
-export const viewOf: Record<RecordKind, string> = {
+export const viewOf: Record<TableKind, string> = {
   control: 'hookwatch.control',
   delivery: 'hookwatch.deliveries',
   detection: 'hookwatch.detections',
   episode: 'hookwatch.episodes',
   event: 'hookwatch.events',
   pane: 'hookwatch.panes',
+  refusal: 'hookwatch.sink_refused',
   reject: 'hookwatch.rejects',
 };
 
 /** The table behind it: every version of every row. */
-export function tableOf(kind: RecordKind): string {
+export function tableOf(kind: TableKind): string {
   return `${viewOf[kind]}_rows`;
 }

@@ -1,5 +1,5 @@
-import type { RecordKind } from '../../core/records/codec.ts';
 import type { RecordTypes } from '../../core/records/generated.ts';
+import type { TableKind } from './tables.ts';
 
 /** Which rows to read. */
 export interface RowFilter {
@@ -28,9 +28,9 @@ export interface Warehouse {
    * Stores records of one kind, all written under the schema `schemaId` of lock.json: `bodies` are their Avro bodies,
    * that is frames without the five bytes of framing.
    */
-  insert(kind: RecordKind, schemaId: number, bodies: readonly Uint8Array[]): Promise<void>;
+  insert(kind: TableKind, schemaId: number, bodies: readonly Uint8Array[]): Promise<void>;
   /** Current rows as people see them, by ascending id, decoded as they were written. */
-  rows<K extends RecordKind>(kind: K, filter?: RowFilter): Promise<RecordTypes[K][]>;
+  rows<K extends TableKind>(kind: K, filter?: RowFilter): Promise<RecordTypes[K][]>;
   close(): Promise<void>;
 }
 

@@ -6,6 +6,7 @@ import { type LaneRecord, step } from '../../../services/core/flow/flow.ts';
 import { createState, type FlowState, restoreState } from '../../../services/core/flow/state.ts';
 import { summarize } from '../../../services/core/flow/summary.ts';
 import { decoders } from '../../../services/core/providers/providers.ts';
+import type { Delivery } from '../../../services/core/records/generated.ts';
 import { accountBody, alertBody, iso, laneOf, serverBody, startMs } from './lane.ts';
 
 type Act =
@@ -187,11 +188,12 @@ test('a delivery on which the flow throws becomes the reject `internal`; all oth
     const victims = records.filter(({ record }) => record.kind === 'delivery');
     fc.pre(victims.length > 0);
     const victim = victims[nth % victims.length]!;
+    const victimId = (victim.record.value as Delivery).id;
     const throwing = new Map(
       [...decoders].map(([name, decode]) => [
         name,
         (delivery: Parameters<typeof decode>[0]) => {
-          if (delivery.id === victim.record.value.id) throw new Error('broken decoder');
+          if (delivery.id === victimId) throw new Error('broken decoder');
           return decode(delivery);
         },
       ]),
@@ -217,9 +219,7 @@ test('a delivery on which the flow throws becomes the reject `internal`; all oth
     const others = (outputs: Output[]) =>
       outputs.filter((output) => !('position' in output.value && output.value.position === victim.position));
     expect(others(failed.outputs)).toEqual(others(silent.outputs));
-    const reject = failed.outputs.find(
-      (output) => output.kind === 'reject' && output.value.delivery === victim.record.value.id,
-    );
+    const reject = failed.outputs.find((output) => output.kind === 'reject' && output.value.delivery === victimId);
     expect(reject?.value).toMatchObject({ reason: 'internal', detail: 'the flow failed on it: broken decoder' });
   });
 });

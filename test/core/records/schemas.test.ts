@@ -9,10 +9,11 @@ import {
   readSchemaFiles,
   type SchemaFile,
 } from '../../../scripts/schemas.ts';
+import { outputKinds } from '../../../services/core/records/codec.ts';
 
 const files = readSchemaFiles();
 const lock = readLock();
-const kinds = ['control', 'delivery', 'detection', 'episode', 'event', 'pane', 'reject'];
+const kinds = [...outputKinds, 'checkpoint', 'progress', 'refusal'].sort();
 
 /** A schema of two fields, each of which a test may replace. */
 function schemaFile({ version = 1, doc = 'A thing.', fields = [text('a'), text('b')] } = {}): SchemaFile {

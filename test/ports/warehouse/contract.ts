@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { encode, headerBytes, type RecordKind, schemaIdOf } from '../../../services/core/records/codec.ts';
+import { encode, headerBytes, schemaIdOf } from '../../../services/core/records/codec.ts';
 import type { RecordTypes } from '../../../services/core/records/generated.ts';
+import type { TableKind } from '../../../services/ports/warehouse/tables.ts';
 import type { Warehouse } from '../../../services/ports/warehouse/warehouse.ts';
 import { fixture } from './records.ts';
 
@@ -14,8 +15,7 @@ export function describeWarehouse(name: string, open: () => Promise<Warehouse>):
     });
     afterAll(() => warehouse.close());
 
-    const insert = <K extends RecordKind>(kind: K, ...values: RecordTypes[K][]) =>
-      insertValues(warehouse, kind, values);
+    const insert = <K extends TableKind>(kind: K, ...values: RecordTypes[K][]) => insertValues(warehouse, kind, values);
     const tenant = () => `tenant-${randomUUID()}`;
 
     test('refuses rows before it was migrated, for good', async () => {
@@ -32,7 +32,7 @@ export function describeWarehouse(name: string, open: () => Promise<Warehouse>):
         await warehouse.migrate();
       });
 
-      const kinds: RecordKind[] = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject'];
+      const kinds: TableKind[] = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject'];
       test.each(kinds)('gives back a %s as it was written, every field of it', async (kind) => {
         const value = fixture(kind, { tenant: tenant() });
         await insert(kind, value);
@@ -131,7 +131,7 @@ export function describeWarehouse(name: string, open: () => Promise<Warehouse>):
   });
 }
 
-export async function insertValues<K extends RecordKind>(
+export async function insertValues<K extends TableKind>(
   warehouse: Warehouse,
   kind: K,
   values: readonly RecordTypes[K][],

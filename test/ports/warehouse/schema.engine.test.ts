@@ -2,12 +2,11 @@
 
 import avro from 'avsc';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RecordKind } from '../../../services/core/records/codec.ts';
 import { schemas } from '../../../services/core/records/generated.ts';
 import { type ClickHouseOptions, createClickHouseWarehouse } from '../../../services/ports/warehouse/clickhouse.ts';
 import { containerParts } from '../../../services/ports/warehouse/container.ts';
 import { readMigrations } from '../../../services/ports/warehouse/migrations.ts';
-import { tableOf, viewOf } from '../../../services/ports/warehouse/tables.ts';
+import { type TableKind, tableOf, viewOf } from '../../../services/ports/warehouse/tables.ts';
 import type { SqlWarehouse } from '../../../services/ports/warehouse/warehouse.ts';
 import { insertValues } from './contract.ts';
 import { type EngineProcess, passwords, startEngineProcess } from './engine-process.ts';
@@ -28,7 +27,7 @@ afterAll(async () => {
   await engine.dispose();
 });
 
-const kinds = Object.keys(viewOf) as RecordKind[];
+const kinds = Object.keys(viewOf) as TableKind[];
 const unqualified = (table: string) => table.replace('hookwatch.', '');
 const columnsOf = async (table: string) =>
   (
