@@ -35,7 +35,10 @@ export interface ReadLimits {
  *   batches;
  * - nothing is retried inside. `read` resolves with an empty list at the end of the log and beyond it.
  *   `read` before `first` rejects with LogTrimmedError: it never skips silently;
- * - a log that is not reached rejects with LogUnavailableError.
+ * - a log that is not reached rejects with LogUnavailableError;
+ * - logs do not wait for each other: where one connection serves many, a read that waits at its end (`waitMs`) holds up
+ *   neither the reads nor the appends of another (Kafka answers the requests of a connection in turn, so reads that are
+ *   asked for together must go out as one fetch over all their partitions, on a connection that no append uses).
  */
 export interface Log {
   /** Appends a batch and resolves with the position of its first record. */
