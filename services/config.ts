@@ -49,7 +49,9 @@ export interface Config {
   configFile: string;
   host: string;
   /** Port 0 lets the system choose. */
-  ports: { edge: number; edgeInternal: number; console: number; clickhouse: number };
+  ports: { edge: number; edgeInternal: number; console: number; clickhouse: number; worker: number; sink: number };
+  /** Where workers that are processes of their own tell of their lanes. A host name stands for all its addresses. */
+  workerUrls: string[];
   /** An own ClickHouse server; unset: the embedded engine. */
   clickhouseUrl: string | undefined;
   clickhouseUser: string | undefined;
@@ -79,6 +81,12 @@ export class ConfigError extends Error {
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().int().positive();
+const commaList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((name) => name.trim())
+    .filter(Boolean),
+);
 
 const segmentMbByDefault = 256;
 /** A segment is trimmed as a whole and the newest one never is, so each is small against the whole journal. */
@@ -92,19 +100,14 @@ const environmentSchema = z.object({
   HOOKWATCH_EDGE_INTERNAL_PORT: port.default(8081),
   HOOKWATCH_CONSOLE_PORT: port.default(8090),
   HOOKWATCH_CLICKHOUSE_PORT: port.default(8123),
+  HOOKWATCH_WORKER_PORT: port.default(8082),
+  HOOKWATCH_SINK_PORT: port.default(8083),
+  HOOKWATCH_WORKERS: commaList.default([]),
   CLICKHOUSE_URL: z.url().optional(),
   CLICKHOUSE_USER: z.string().optional(),
   CLICKHOUSE_PASSWORD: z.string().optional(),
   HOOKWATCH_ANALYST_PASSWORD: z.string().min(12).optional(),
-  HOOKWATCH_CONSOLE_HOSTS: z
-    .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((name) => name.trim())
-        .filter(Boolean),
-    ),
+  HOOKWATCH_CONSOLE_HOSTS: commaList.default([]),
   HOOKWATCH_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   HOOKWATCH_EDGE_NAME: z
     .string()
@@ -205,7 +208,13 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
       edgeInternal: shift(env.HOOKWATCH_EDGE_INTERNAL_PORT),
       console: shift(env.HOOKWATCH_CONSOLE_PORT),
       clickhouse: shift(env.HOOKWATCH_CLICKHOUSE_PORT),
+      worker: shift(env.HOOKWATCH_WORKER_PORT),
+      sink: shift(env.HOOKWATCH_SINK_PORT),
     },
+    workerUrls:
+      env.HOOKWATCH_WORKERS.length > 0
+        ? env.HOOKWATCH_WORKERS
+        : [`http://${env.HOOKWATCH_HOST}:${shift(env.HOOKWATCH_WORKER_PORT)}`],
     clickhouseUrl: env.CLICKHOUSE_URL,
     clickhouseUser: env.CLICKHOUSE_USER,
     clickhousePassword: env.CLICKHOUSE_PASSWORD,
