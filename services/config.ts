@@ -8,6 +8,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { centurylinkEvents } from './core/providers/centurylink/event-names.ts';
 import { publishedKeyPem } from './core/providers/centurylink/published-key.ts';
+import { type KafkaConfig, parseKafkaSettings } from './kafka-settings.ts';
 
 /** An endpoint as configured. `token` is only known under `demo: true`; elsewhere only its hash is. */
 export interface EndpointConfig {
@@ -63,6 +64,9 @@ export interface Config {
   edgeName: string;
   /** A segment has at most an eighth of the journal's bytes. */
   journal: { bytesMax: number; segmentBytesMax: number; retentionMs: number };
+  checkpointIntervalMs: number;
+  /** Unset: everything on this machine, the log in SQLite. */
+  kafka: KafkaConfig | undefined;
   /** High-water mark of what ClickHouse has not taken yet: above it the lanes wait. */
   outputsBytesMax: number;
   rejectedPerMinuteMax: number;
@@ -117,6 +121,7 @@ const environmentSchema = z.object({
   HOOKWATCH_OUTPUTS_MB: positive.default(4096),
   HOOKWATCH_SEGMENT_MB: positive.optional(),
   HOOKWATCH_RETENTION_HOURS: positive.default(168),
+  HOOKWATCH_CHECKPOINT_SECONDS: positive.optional(),
   HOOKWATCH_REJECTED_PER_MINUTE: positive.default(60),
   HOOKWATCH_DELIVERIES_TTL_DAYS: positive.max(10_000).default(90),
   HOOKWATCH_FACTS_TTL_DAYS: positive.max(10_000).default(400),
@@ -193,8 +198,15 @@ const fileSchema = z.strictObject({
  * @throws ConfigError with every mistake, each with the place where it stands.
  */
 export function loadConfig(variables: Readonly<Record<string, string | undefined>>, portOffset = 0): Config {
-  const settings = journalSchema.safeParse(withoutEmpty(variables));
-  if (!settings.success) throw new ConfigError(`Cannot start: ${listIssues('environment', settings.error)}`);
+  const given = withoutEmpty(variables);
+  const settings = journalSchema.safeParse(given);
+  const kafkaSettings = parseKafkaSettings(given);
+  if (!settings.success || !kafkaSettings.ok) {
+    const errors = [settings.error, kafkaSettings.ok ? undefined : kafkaSettings.error];
+    const issues = errors.map((error) => (error ? listIssues('environment', error) : ''));
+    throw new ConfigError(`Cannot start: ${issues.join('')}`);
+  }
+  const { kafka } = kafkaSettings;
   const env = settings.data;
   const configFile = resolve(env.HOOKWATCH_CONFIG);
   const file = readConfigFile(configFile);
@@ -230,6 +242,8 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
         1024,
       retentionMs: env.HOOKWATCH_RETENTION_HOURS * 3_600_000,
     },
+    checkpointIntervalMs: (env.HOOKWATCH_CHECKPOINT_SECONDS ?? (kafka ? 30 : 5)) * 1_000,
+    kafka,
     outputsBytesMax: env.HOOKWATCH_OUTPUTS_MB * 1024 * 1024,
     rejectedPerMinuteMax: env.HOOKWATCH_REJECTED_PER_MINUTE,
     ttlDays: { deliveries: env.HOOKWATCH_DELIVERIES_TTL_DAYS, facts: env.HOOKWATCH_FACTS_TTL_DAYS },

@@ -114,3 +114,30 @@ test('all mistakes are reported together', () => {
   );
   expect(() => load(good, mistakes)).toThrow(/HOOKWATCH_LOG_LEVEL/);
 });
+
+test('brokers make it an installation over Kafka; what is not said has a default', () => {
+  expect(load(good).kafka).toBeUndefined();
+  expect(load(good, { HOOKWATCH_KAFKA_BROKERS: 'one:9092,two:9092' }).kafka).toEqual({
+    brokers: ['one:9092', 'two:9092'],
+    prefix: 'hookwatch',
+    partitions: 12,
+    replication: 3,
+    minInSyncReplicas: 2,
+    recordsRetentionMs: 168 * 3_600_000,
+    outputsRetentionMs: 72 * 3_600_000,
+    tls: false,
+    sasl: undefined,
+    sessionTimeoutMs: 30_000,
+  });
+});
+
+test.each([
+  [{ HOOKWATCH_KAFKA_BROKERS: 'one' }, 'HOOKWATCH_KAFKA_BROKERS: must be host:port'],
+  [{ HOOKWATCH_KAFKA_REPLICATION: '1' }, 'HOOKWATCH_KAFKA_MIN_ISR: must not be above HOOKWATCH_KAFKA_REPLICATION'],
+  [{ HOOKWATCH_KAFKA_SASL_MECHANISM: 'plain' }, 'HOOKWATCH_KAFKA_SASL_MECHANISM: needs HOOKWATCH_KAFKA_USERNAME'],
+])('settings of Kafka that cannot be: %o', (environment, problem) => {
+  const kafka = { HOOKWATCH_KAFKA_BROKERS: 'one:9092', ...environment };
+  expect(() => load(good, kafka)).toThrow(problem);
+  // Told together with every other mistake.
+  expect(() => load(good, { ...kafka, HOOKWATCH_EDGE_PORT: 'x' })).toThrow(/HOOKWATCH_EDGE_PORT.*HOOKWATCH_KAFKA/s);
+});
