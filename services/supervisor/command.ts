@@ -15,8 +15,10 @@ import { createSupervisor, type PartOptions } from './supervisor.ts';
 const usage = `Usage: npm start -- [options]
 
 Starts edge, pipeline (worker, sink, console) and ClickHouse, and keeps them running. Ctrl-C drains and ends them.
+With HOOKWATCH_KAFKA_BROKERS the lanes are in Kafka, and worker, sink and console are processes of their own;
+\`npm run hookwatch -- topics --apply\` makes the topics first.
 
-  --port-offset N   adds N to every port (8080, 8081, 8090, 8123)
+  --port-offset N   adds N to every port (8080, 8081, 8082, 8083, 8090, 8123)
   --help            this text
 `;
 
@@ -50,7 +52,7 @@ export async function startCommand(args: string[]): Promise<number> {
     ...Object.fromEntries(wanted.map(({ setting }, index) => [setting, String(ports[index])])),
   };
   try {
-    return await supervise(config, partsOf(embedded, env), offset);
+    return await supervise(config, partsOf(config, env), offset);
   } finally {
     lock.close();
   }
@@ -64,14 +66,16 @@ async function supervise(config: Config, parts: PartOptions[], offset: number): 
   });
   // Whoever reads along may go, a terminal too: that is no reason to die without draining.
   process.stdout.on('error', () => {});
-  process.stdout.write('Starting edge, pipeline and ClickHouse …\n');
+  process.stdout.write(`Starting ${parts.map(({ name }) => name).join(', ')} …\n`);
   const started = supervisor.start().catch((error: Error) => {
     const hint = hintAtEarlierEdge(config.dataFolder);
     throw hint === '' ? error : new Error(`${error.message}. ${hint}`, { cause: error });
   });
   const urls = await Promise.race([started, signalled]);
   if (urls) {
-    const troubles = await Promise.race([waitUntilReady(urls.console ?? '', readyMsMax), signalled]);
+    const asked = [urls.worker, urls.sink, urls.console].filter((url) => url !== undefined);
+    const ready = Promise.all(asked.map((url) => waitUntilReady(url, readyMsMax)));
+    const troubles = (await Promise.race([ready, signalled]))?.flat();
     if (troubles) process.stdout.write(describeStart(config, urls, offset, troubles));
     await signalled;
   }
@@ -104,7 +108,7 @@ function describeTaken(taken: readonly WantedPort[], { dataFolder }: Config): st
 }
 
 /** In the order in which they drain: what takes in first, what is written to last. */
-function partsOf(embedded: boolean, env: Record<string, string>): PartOptions[] {
+function partsOf({ clickhouseUrl, kafka }: Config, env: Record<string, string>): PartOptions[] {
   const part = (name: string, more: Record<string, string> = {}): PartOptions => ({
     name,
     args: [entry, name],
@@ -113,18 +117,26 @@ function partsOf(embedded: boolean, env: Record<string, string>): PartOptions[] 
   // Deliveries that come while it is away are lost: nobody sends them again.
   const edge = { ...part('edge'), backoffMsMax: 1_000 };
   // Its worker and its sink have deadlines of their own: 5 and 10 s.
-  const pipeline = { ...part('pipeline'), drainMsMax: 25_000 };
+  const workers = (kafka ? ['worker', 'sink', 'console'] : ['pipeline']).map((name) => ({
+    ...part(name),
+    drainMsMax: 25_000,
+  }));
   // Fixed before the first line of JavaScript runs: each query under way holds a thread of that pool.
   const engine = part('clickhouse', { UV_THREADPOOL_SIZE: '16' });
-  return [edge, pipeline, ...(embedded ? [engine] : [])];
+  return [edge, ...workers, ...(clickhouseUrl === undefined ? [engine] : [])];
 }
 
 function wantedPorts(config: Config, embedded: boolean): WantedPort[] {
-  const { edge, edgeInternal, console, clickhouse } = config.ports;
+  const { edge, edgeInternal, console, clickhouse, worker, sink } = config.ports;
+  const ownProcesses = [
+    { port: worker, setting: 'HOOKWATCH_WORKER_PORT' },
+    { port: sink, setting: 'HOOKWATCH_SINK_PORT' },
+  ];
   return [
     { port: edge, setting: 'HOOKWATCH_EDGE_PORT' },
     { port: edgeInternal, setting: 'HOOKWATCH_EDGE_INTERNAL_PORT' },
     { port: console, setting: 'HOOKWATCH_CONSOLE_PORT' },
+    ...(config.kafka ? ownProcesses : []),
     ...(embedded ? [{ port: clickhouse, setting: 'HOOKWATCH_CLICKHOUSE_PORT' }] : []),
   ];
 }
