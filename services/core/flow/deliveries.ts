@@ -6,7 +6,7 @@ import type { Delivery } from '../records/generated.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
 import { observeEntity } from './entities.ts';
 import { applyAlert, flagsOf } from './episodes.ts';
-import { outputId, versionOf } from './ids.ts';
+import { eventId, outputId, versionOf } from './ids.ts';
 import { addToPane } from './panes.ts';
 import { accountCreated, accountDeleted, serverCreated } from './rules/account-created-then-servers.ts';
 import { count, metaOf } from './state.ts';
@@ -56,7 +56,7 @@ export function reject(context: StepContext, delivery: Delivery, reason: RejectR
 function workFact(context: StepContext, delivery: Delivery, fact: Fact): void {
   const { state, settings } = context;
   const { time, basis, flag } = eventTime(fact.time, delivery, settings.time);
-  const event = outputId(delivery.received_at, 'event', context.tenant, delivery.id);
+  const event = eventId(context.tenant, delivery.id, delivery.received_at);
   const occurrence: Occurrence = { fact, delivery, event, time };
   const observation = observeEntity(context, occurrence, flag === 'stale');
   // Behind the lateness windows are closed: the event is kept and counted, and changes nothing that was said.

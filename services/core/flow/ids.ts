@@ -13,6 +13,11 @@ export function outputId(receivedAt: number, ...parts: readonly string[]): strin
   return `${hexTime(receivedAt)}-${hash('sha256', parts.join('\n')).slice(0, 20)}`;
 }
 
+/** Id of the event that a delivery states, should it state one. */
+export function eventId(tenant: string, delivery: string, receivedAt: number): string {
+  return outputId(receivedAt, 'event', tenant, delivery);
+}
+
 /** Rows of one id: the highest version wins. The epoch comes first, so that a new function's rows replace an old one's. */
 export function versionOf(epoch: number, revision: number): number {
   return epoch * 2 ** 32 + revision;
