@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { missingJars } from '../test/kafka/jars.ts';
 import { findEngineProblem, readManifest, thisMachine } from './requirements.mjs';
 
 /** `ready` with the variables that tests then find in their environment, or what to do to run them. */
@@ -24,6 +25,7 @@ export interface Project {
 
 const cores = availableParallelism();
 const ready: Readiness = { ready: true };
+const javaVersionMin = 17;
 
 /** In the order in which they run, the quickest answers first. Only `node` has no suffix of its own. */
 export const projects: readonly Project[] = [
@@ -33,6 +35,8 @@ export const projects: readonly Project[] = [
   { name: 'browser', suffix: '.browser.test.ts', workersMax: halfOf(cores), timeoutMs: 60_000, readiness: browser },
   { name: 'python', suffix: '.python.test.ts', workersMax: 1, timeoutMs: 60_000, readiness: python },
   { name: 'strace', suffix: '.strace.test.ts', workersMax: 1, timeoutMs: 60_000, readiness: strace },
+  // Each file starts a broker or three, in Java.
+  { name: 'kafka', suffix: '.kafka.test.ts', workersMax: 1, timeoutMs: 120_000, readiness: kafka },
   // Crash tests measure time and load every core: one at a time.
   { name: 'faults', suffix: '.faults.test.ts', workersMax: 1, timeoutMs: 600_000, readiness: engine },
 ];
@@ -86,4 +90,13 @@ function strace(): Readiness {
   if (!findOnPath('strace')) return { ready: false, remedy: 'apt-get install strace' };
   if (succeeds('strace', '-f', '-o', '/dev/null', 'true')) return ready;
   return { ready: false, remedy: 'permit ptrace (in a container: --cap-add=SYS_PTRACE)' };
+}
+
+/** The jars are fetched by the first test that needs them; from then on only Java is needed. */
+function kafka(): Readiness {
+  const { stderr } = spawnSync('java', ['-version'], { encoding: 'utf8', timeout: 20_000 });
+  const version = Number(/version "(\d+)/.exec(stderr ?? '')?.[1] ?? 0);
+  if (version < javaVersionMin) return { ready: false, remedy: 'apt-get install default-jre-headless maven' };
+  if (missingJars().length === 0 || process.env.HOOKWATCH_MAVEN_URL || findOnPath('mvn')) return ready;
+  return { ready: false, remedy: 'apt-get install maven (or set HOOKWATCH_MAVEN_URL to a Maven repository)' };
 }
