@@ -115,6 +115,11 @@ export function workerMetrics(registry: Registry) {
       'Records that came again from the same producer and were dropped, from the state.',
       ['tenant'],
     ),
+    retired: gauge(
+      'hookwatch_lane_retired_records',
+      'Records of starts of edges for which a gap was declared, from the state: lost, recovered, or dropped for tearing too many holes.',
+      ['tenant', 'outcome'],
+    ),
     producersBehind: gauge(
       'hookwatch_lane_producers_behind',
       'Producers of the lane with a gap in their numbers, from the state.',

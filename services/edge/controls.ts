@@ -1,11 +1,11 @@
 /**
- * The internal port: controls that somebody asks for (settings, judgements, suppressions, erasures) are journaled and
+ * The internal port: controls that somebody asks for (settings, judgements, gaps, takeovers and so on) are journaled and
  * numbered like deliveries. It is for this machine's own tools: a browser is refused.
  */
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
-import { parseSettings } from '../core/flow/settings.ts';
+import { hasDocument, parseDocument } from '../core/flow/documents.ts';
 import { encode } from '../core/records/codec.ts';
 import { canonicalJson } from '../settings.ts';
 import type { EdgeMetrics } from '../telemetry.ts';
@@ -25,7 +25,7 @@ type ControlOutcome = { id: string } | { refused: JournalRefusal };
 
 const requestSchema = z.strictObject({
   tenant: z.string(),
-  kind: z.enum(['settings', 'judgement', 'suppress', 'erase']),
+  kind: z.enum(['settings', 'judgement', 'suppress', 'erase', 'gap', 'takeover']),
   /** Asking twice with the same one writes it once. */
   idempotency_id: z.string().min(1).max(128),
   document: z.record(z.string(), z.unknown()),
@@ -65,8 +65,9 @@ export function createControlApp({ lanes, journal, metrics, limits }: ControlOpt
     if (!parsed.success) return c.json({ error: 'not a control', hint: z.prettifyError(parsed.error) }, 400);
     if (!lanes.includes(parsed.data.tenant)) return c.json({ error: `unknown tenant ${parsed.data.tenant}` }, 404);
     // The flow would ignore them, but only after they were numbered, and nobody would be told.
-    const settings = parsed.data.kind === 'settings' ? parseSettings(parsed.data.document) : undefined;
-    if (settings?.ok === false) return c.json({ error: 'not settings', hint: settings.problem }, 400);
+    const { kind, document } = parsed.data;
+    const checked = hasDocument(kind) ? parseDocument(kind, document) : undefined;
+    if (checked?.ok === false) return c.json({ error: `not a document of ${kind}`, hint: checked.problem }, 400);
     const outcome = await submit(parsed.data);
     if ('id' in outcome) return c.json(outcome, 202);
     const { status, text } = refusals[outcome.refused];

@@ -9,6 +9,7 @@ export function reportLane(metrics: WorkerMetrics, tenant: string, summary: Lane
   metrics.watermarkLagSeconds.set({ tenant }, lagMs / 1000);
   metrics.producersBehind.set({ tenant }, summary.producersBehind);
   metrics.repeats.set({ tenant }, summary.repeats);
+  for (const [outcome, count] of Object.entries(summary.retired)) metrics.retired.set({ tenant, outcome }, count);
   const { journaled, events, twins, rejects, pending } = summary.ledger;
   metrics.ledgerImbalance.set({ tenant }, journaled - events - twins - rejects - pending);
   for (const [outcome, count] of Object.entries(summary.ledger)) metrics.ledger.set({ tenant, outcome }, count);

@@ -83,6 +83,12 @@ describe('what is no control', () => {
     { what: 'no idempotency id', content: control({ idempotency_id: undefined }), status: 400 },
     { what: 'a document that is text', content: control({ document: 'x' }), status: 400 },
     { what: 'settings that say nothing', content: control({ kind: 'settings', document: {} }), status: 400 },
+    { what: 'a gap of nothing', content: control({ kind: 'gap', document: { edge: 'edge-1' } }), status: 400 },
+    {
+      what: 'a takeover without an epoch',
+      content: control({ kind: 'takeover', document: { flow: 'a' } }),
+      status: 400,
+    },
     { what: 'a field nobody knows', content: control({ boot: 'x' }), status: 400 },
     { what: 'no object', content: 7, status: 400 },
     { what: 'an unknown tenant', content: control({ tenant: 'contoso' }), status: 404 },
@@ -99,7 +105,10 @@ describe('what is no control', () => {
     const document = { ...settingsOf(tenant()), slack_ms: -1 };
     const answer = await ask(edge, control({ kind: 'settings', document }));
     expect(answer.status).toBe(400);
-    expect(await answer.json()).toEqual({ error: 'not settings', hint: expect.stringContaining('slack_ms') });
+    expect(await answer.json()).toEqual({
+      error: 'not a document of settings',
+      hint: expect.stringContaining('slack_ms'),
+    });
   });
 
   test('a document that is too long: 413', async () => {

@@ -1,10 +1,13 @@
 import type { Control } from '../records/generated.ts';
 import type { StepContext } from './context.ts';
+import { parseDocument } from './documents.ts';
 import { expire, planExpiry } from './expiry.ts';
 import { versionOf } from './ids.ts';
 import { emitPanes } from './panes.ts';
-import { advanceWatermark, openProducer, tickProducer } from './producers.ts';
+import { advanceWatermark, openProducer, retireProducer, tickProducer } from './producers.ts';
 import { applySettings } from './settings.ts';
+import { metaOf } from './state.ts';
+import { applyTakeover } from './takeover.ts';
 
 /** Works on a control record that is next of its producer. Ticks leave no row: there is one every second. */
 export function workControl(context: StepContext, control: Control): void {
@@ -17,17 +20,32 @@ export function workControl(context: StepContext, control: Control): void {
 }
 
 export function keepControl(context: StepContext, control: Control, remark: string): void {
-  context.emit('control', { ...control, position: context.position, version: versionOf(context.epoch, 1), remark });
+  // Of the state's epoch: a takeover's own row belongs to the one that it begins.
+  const version = versionOf(metaOf(context.state).epoch, 1);
+  context.emit('control', { ...control, position: context.position, version, remark });
 }
 
 /** Returns why it did not take effect, or an empty string. */
 function apply(context: StepContext, control: Control): string {
-  if (control.kind === 'boot') {
-    openProducer(context.state, context.settings, control);
-    return '';
+  switch (control.kind) {
+    case 'boot':
+      openProducer(context.state, context.settings, control);
+      return '';
+    case 'settings':
+      return applySettings(context.state, control);
+    case 'gap':
+      return declareGap(context, control);
+    case 'takeover':
+      return applyTakeover(context.state, control);
+    default:
+      return `ignored: this version does not know ${control.kind} records`;
   }
-  if (control.kind === 'settings') return applySettings(context.state, control);
-  return `ignored: this version does not know ${control.kind} records`;
+}
+
+function declareGap({ state, settings }: StepContext, control: Control): string {
+  const parsed = parseDocument('gap', control.document);
+  if (!parsed.ok) return `ignored: ${parsed.problem}`;
+  return retireProducer(state, settings, { boot: parsed.value.boot, by: control.boot, at: control.received_at });
 }
 
 function tick(context: StepContext, control: Control): void {

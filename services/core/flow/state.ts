@@ -3,6 +3,7 @@
  *
  * Groups and keys: entities by account and by their recognised spelling (`key` of a Fact); panes by account and minute.
  */
+import type { Holes } from './holes.ts';
 import { createTables, type Table, type Tables } from './tables.ts';
 
 /** The lane as a whole. */
@@ -12,6 +13,8 @@ export interface Meta {
   /** Id of that record. */
   recordId: string;
   epoch: number;
+  /** Hash of the flow that works on the lane; empty where any may. */
+  flow: string;
   /** Highest received_at so far, epoch milliseconds. */
   now: number;
   /** Never goes back, epoch milliseconds. */
@@ -36,14 +39,21 @@ export interface Settings {
 /** One boot of one edge. */
 export interface Producer {
   edge: string;
+  /** Everything up to it was worked on. */
   lastSeq: number;
   /** Highest seq that was seen, also beyond a gap. */
   seenSeq: number;
-  /** Time that the producer has reached, epoch milliseconds. */
+  /** Time that the producer has reached, at the latest when it was closed; epoch milliseconds. */
   progress: number;
   live: boolean;
-  /** Closed by its successor: it holds the watermark no longer. */
+  /** Closed by its successor, or retired: it holds the watermark no longer. */
   closed: boolean;
+  /** The edge's boot before this one; absent until its boot record was worked on, and in old snapshots. */
+  predecessor?: string;
+  /** received_at of its boot record, likewise. */
+  openedAt?: number;
+  /** Numbers up to seenSeq that were not worked on; absent unless the producer is retired. */
+  holes?: Holes;
 }
 
 /** The latest snapshot of an account, user or server. */
@@ -177,10 +187,13 @@ export function createState(): FlowState {
 export function restoreState(chunks: Iterable<Uint8Array>): FlowState {
   const state = createState();
   state.tables.restore(chunks);
+  const meta = state.meta.get('', '');
+  // What the snapshot's writer did not know takes its default.
+  if (meta) state.meta.set('', '', { ...start, ...meta });
   return state;
 }
 
-const start: Meta = { position: -1, recordId: '', epoch: 1, now: 0, watermark: 0, rolledMinute: -1 };
+const start: Meta = { position: -1, recordId: '', epoch: 1, flow: '', now: 0, watermark: 0, rolledMinute: -1 };
 
 export function metaOf(state: FlowState): Meta {
   return state.meta.get('', '') ?? start;

@@ -1,4 +1,4 @@
-import { producersBehind } from './producers.ts';
+import { type ProducerSummary, producersBehind, summarizeProducers } from './producers.ts';
 import { settingsOf } from './settings.ts';
 import { type FlowState, metaOf, type Settings } from './state.ts';
 
@@ -7,9 +7,15 @@ export interface LaneSummary {
   /** In force; undefined before the lane's first record. */
   settings: Settings | undefined;
   position: number;
+  epoch: number;
+  /** Hash of the flow that works on the lane; empty where any may. */
+  flow: string;
   /** Epoch milliseconds. */
   watermark: number;
+  producers: ProducerSummary[];
   producersBehind: number;
+  /** Records of retired producers: known to be missing, come after all, and dropped for having torn too many holes. */
+  retired: { lost: number; recovered: number; dropped: number };
   repeats: number;
   /** journaled = events + twins + rejects + pending. */
   ledger: { journaled: number; events: number; twins: number; rejects: number; pending: number };
@@ -22,14 +28,19 @@ export interface LaneSummary {
 export function summarize(state: FlowState): LaneSummary {
   const meta = metaOf(state);
   const outcome = (name: string) => state.counts.get('outcomes', name) ?? 0;
+  const retired = (name: string) => state.counts.get('retired', name) ?? 0;
   const counted = (group: string) =>
     state.counts.sortedEntries(group).map(([key, count]) => ({ labels: key.split('|'), count }));
   const total = (group: string) => counted(group).reduce((sum, { count }) => sum + count, 0);
   return {
     settings: settingsOf(state),
     position: meta.position,
+    epoch: meta.epoch,
+    flow: meta.flow,
     watermark: meta.watermark,
+    producers: summarizeProducers(state),
     producersBehind: producersBehind(state),
+    retired: { lost: retired('lost'), recovered: retired('recovered'), dropped: retired('dropped') },
     repeats: state.counts.get('repeats', '') ?? 0,
     ledger: {
       journaled: total('deliveries'),
