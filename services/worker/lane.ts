@@ -1,8 +1,9 @@
 import { type LaneRecord, type StepResult, step } from '../core/flow/flow.ts';
-import { createState, metaOf, restoreState } from '../core/flow/state.ts';
+import { createState, metaOf } from '../core/flow/state.ts';
 import { type LaneSummary, summarize } from '../core/flow/summary.ts';
 import { decode } from '../core/records/codec.ts';
 import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
+import { restoreNewest } from '../ports/checkpoints/restore.ts';
 import type { Log } from '../ports/log/log.ts';
 
 /** A lane cannot go on as it stands: people must look. A retry does not help. */
@@ -26,10 +27,10 @@ export interface Lane {
  * @throws LaneStoppedError where log and checkpoint do not belong together.
  */
 export async function openLane(tenant: string, records: Log, checkpoints: Checkpoints): Promise<Lane> {
-  const newest = await checkpoints.newest(tenant);
-  let state = newest ? restoreState(newest.chunks) : createState();
-  if (newest) await compareIdentity(tenant, records, newest.position, newest.recordId);
-  let savedPosition = newest?.position ?? -1;
+  const restored = await restoreNewest(checkpoints, tenant);
+  let state = restored?.state ?? createState();
+  if (restored) await compareIdentity(tenant, records, restored.head.position, restored.head.recordId);
+  let savedPosition = restored?.head.position ?? -1;
   return {
     tenant,
     get position() {
@@ -46,7 +47,8 @@ export async function openLane(tenant: string, records: Log, checkpoints: Checkp
       if (position === savedPosition) return position;
       // Taken here and now: by the time that it is written the state is another one.
       const snapshot = state.tables.snapshot();
-      await checkpoints.save(tenant, { position, recordId }, breathe(snapshot));
+      const head = { position, recordId, flow: '', final: false, producers: [] };
+      await checkpoints.save(tenant, head, breathe(snapshot));
       savedPosition = position;
       return position;
     },

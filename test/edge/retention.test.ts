@@ -11,7 +11,11 @@ const second = 1000;
 
 async function saveCheckpoints(checkpoints: Checkpoints, lane: string, positions: number[]): Promise<void> {
   for (const position of positions)
-    await checkpoints.save(lane, { position, recordId: 'x' }, (async function* () {})());
+    await checkpoints.save(
+      lane,
+      { position, recordId: 'x', flow: '', final: false, producers: [] },
+      (async function* () {})(),
+    );
 }
 
 /** Ten records, a second apart; `covered` are the lanes' newest checkpoints but one. Returns the first position that is left. */

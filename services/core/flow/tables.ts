@@ -30,13 +30,22 @@ export interface Tables {
   rollback(): void;
   /** Encoded entries of all tables as they are now, however long the caller takes. One snapshot at a time. */
   snapshot(): Generator<Uint8Array, void, void>;
-  /** Loads a snapshot's chunks into empty tables. */
+  /** Loads a snapshot's bytes, cut anywhere, into empty tables. */
   restore(chunks: Iterable<Uint8Array>): void;
+  /** The same for bytes that come one after the other. */
+  restorer(): Restorer;
+}
+
+export interface Restorer {
+  take(chunk: Uint8Array): void;
+  /** Throws where the bytes do not end with a whole entry. */
+  end(): void;
 }
 
 /** What an entry holds; undefined where there is none, for no value is undefined. */
 type Slot = unknown;
 const entriesPerChunk = 500;
+const newline = 0x0a;
 const emptyGroup: ReadonlyMap<string, unknown> = new Map();
 
 interface Store {
@@ -78,6 +87,17 @@ export function createTables(): Tables {
     if (before === undefined) store.size++;
   }
 
+  function load(lines: string): void {
+    for (const line of lines.split('\n')) {
+      if (line === '') continue;
+      const [name, group, key, value] = JSON.parse(line) as [string, string, string, unknown];
+      const store = stores.get(name);
+      if (!store) throw new Error(`Cannot restore: the snapshot has a table ${name} that this version does not know`);
+      write(store, group, key, value);
+    }
+    undo = [];
+  }
+
   return {
     table<V>(name: string): Table<V> {
       if (stores.has(name)) throw new Error(`Cannot declare table ${name}: it is declared already`);
@@ -107,20 +127,34 @@ export function createTables(): Tables {
         store.frozen = new Map();
         store.passed = new Set();
       }
-      return encodeStores([...stores.values()]);
+      const chunks = encodeStores([...stores.values()]);
+      // Begun here, so that one that is left unread can be ended, and keeps nothing aside from then on.
+      chunks.next();
+      return chunks as Generator<Uint8Array, void, void>;
     },
     restore(chunks) {
-      for (const chunk of chunks) {
-        for (const line of Buffer.from(chunk).toString('utf8').split('\n')) {
-          if (line === '') continue;
-          const [name, group, key, value] = JSON.parse(line) as [string, string, string, unknown];
-          const store = stores.get(name);
-          if (!store)
-            throw new Error(`Cannot restore: the snapshot has a table ${name} that this version does not know`);
-          write(store, group, key, value);
-        }
-        undo = [];
+      const restorer = createRestorer(load);
+      for (const chunk of chunks) restorer.take(chunk);
+      restorer.end();
+    },
+    restorer: () => createRestorer(load),
+  };
+}
+
+/** Hands on whole lines; what is left of a chunk waits for the next one. */
+function createRestorer(load: (lines: string) => void): Restorer {
+  let rest: Uint8Array[] = [];
+  return {
+    take(chunk) {
+      const end = chunk.lastIndexOf(newline) + 1;
+      if (end > 0) {
+        load(Buffer.concat([...rest, chunk.subarray(0, end)]).toString('utf8'));
+        rest = [];
       }
+      if (end < chunk.length) rest.push(chunk.subarray(end));
+    },
+    end() {
+      if (rest.length > 0) throw new Error('Cannot restore: the snapshot ends within an entry');
     },
   };
 }
@@ -135,8 +169,9 @@ function freeze(store: Store, group: string, key: string, before: Slot): void {
   if (!entries.has(key)) entries.set(key, before);
 }
 
-function* encodeStores(stores: Store[]): Generator<Uint8Array, void, void> {
+function* encodeStores(stores: Store[]): Generator<Uint8Array | undefined, void, void> {
   try {
+    yield undefined;
     for (const store of stores) yield* encodeStore(store);
   } finally {
     for (const store of stores) store.frozen = undefined;

@@ -1,33 +1,57 @@
-/** A saved state of a lane: where it stands, and how to read it. */
-export interface Checkpoint {
+import type { ProducerProgress } from '../../core/records/generated.ts';
+
+/** What a saved state of a lane stands for. */
+export interface CheckpointHead {
   /** Position of the last record that the state contains. */
   position: number;
   /** Identity of that record, compared on resume: another record at this position stops the lane. */
   recordId: string;
-  /** The state, in the chunks in which it was saved. */
-  chunks: readonly Uint8Array[];
+  /** Hash of the flow that has worked on the lane; empty in what was saved before flows were told apart. */
+  flow: string;
+  /** True where its worker ended there: that flow has worked on nothing behind the position. */
+  final: boolean;
+  /** How far the state contains each producer's records, by boot. */
+  producers: readonly ProducerProgress[];
+}
+
+export interface Checkpoint extends CheckpointHead {
+  /**
+   * The bytes of the state, cut anywhere, read as they are asked for; they may be read again. Ends with
+   * CheckpointDamagedError where they are not the ones that were saved: nothing may be done with them before the end.
+   */
+  chunks: AsyncIterable<Uint8Array>;
 }
 
 /**
  * Whole snapshots of lanes.
  *
  * Guarantees, held by one contract suite over every backend:
- * - a checkpoint is there whole or not at all: `newest` passes over torn and damaged ones (digest) to an older one;
+ * - a checkpoint is there whole or not at all: `newest` passes over torn ones to an older one, and so it does over
+ *   damaged ones from the moment that reading their chunks has shown it;
  * - when `save` resolves, the checkpoint survives a crash of the process and of the machine (memory: of nothing);
- * - two writers of one lane cannot damage each other; the higher position is the newer one;
+ * - two writers of one lane cannot damage each other; the higher position is the newer one, of two at the same position
+ *   the one that was saved later;
  * - `prune` never removes the newest checkpoint, nor the newest of those at or before `position`.
  */
 export interface Checkpoints {
-  /** Takes the chunks as they come, so that the caller can make them bit by bit. */
-  save(lane: string, head: Omit<Checkpoint, 'chunks'>, chunks: AsyncIterable<Uint8Array>): Promise<void>;
-  /** The newest valid checkpoint of a lane, or undefined. */
-  newest(lane: string): Promise<Checkpoint | undefined>;
+  /**
+   * Takes the bytes as they come, so that the caller can make them bit by bit. They may be left unread where the same
+   * flow's state at the same position is saved already.
+   */
+  save(lane: string, head: CheckpointHead, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** The newest checkpoint of a lane, of those at or before `upTo` where it is given; or undefined. */
+  newest(lane: string, upTo?: number): Promise<Checkpoint | undefined>;
   /** The lanes that have a checkpoint, sorted. */
   lanes(): Promise<readonly string[]>;
-  /** Positions of a lane's checkpoints, oldest first, valid or not. */
+  /** Positions of a lane's checkpoints, oldest first, whole or not. */
   list(lane: string): Promise<readonly number[]>;
-  /** Removes what is not needed to rebuild a lane whose log starts at `position`. */
+  /** Removes what is not needed to rebuild a lane whose log starts at `position`; a backend may keep more. */
   prune(lane: string, position: number): Promise<void>;
+}
+
+/** The bytes of a checkpoint are not those that were saved. A retry does not help: an older one may. */
+export class CheckpointDamagedError extends Error {
+  readonly code = 'CHECKPOINT_DAMAGED';
 }
 
 /** Which of a lane's positions `prune` keeps: see the port. */

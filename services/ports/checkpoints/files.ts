@@ -5,13 +5,23 @@
  * all that precedes it.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Checkpoint, type Checkpoints, keptPositions } from './checkpoints.ts';
+import {
+  type Checkpoint,
+  CheckpointDamagedError,
+  type CheckpointHead,
+  type Checkpoints,
+  keptPositions,
+} from './checkpoints.ts';
 
 const digestBytes = 32;
+const headBytesMax = 1024 * 1024;
+const newline = 0x0a;
 
 export function createFileCheckpoints(folder: string): Checkpoints {
+  /** Files whose bytes were found to be others than those that were saved. */
+  const damaged = new Set<string>();
   const laneFolder = (lane: string) => join(folder, encodeURIComponent(lane));
   const fileOf = (lane: string, position: number) =>
     join(laneFolder(lane), `${String(position).padStart(16, '0')}.checkpoint`);
@@ -24,6 +34,23 @@ export function createFileCheckpoints(folder: string): Checkpoints {
       .sort((a, b) => a - b);
   }
 
+  /** Undefined for a file that is known to be damaged, or whose head is. */
+  async function openFile(path: string, position: number): Promise<Checkpoint | undefined> {
+    if (damaged.has(path)) return undefined;
+    const head = await readHead(path).catch(() => undefined);
+    if (head?.position !== position) return undefined;
+    return { ...head, chunks: { [Symbol.asyncIterator]: () => readOrNote(path) } };
+  }
+
+  async function* readOrNote(path: string): AsyncGenerator<Uint8Array> {
+    try {
+      yield* readChunks(path);
+    } catch (error) {
+      damaged.add(path);
+      throw new CheckpointDamagedError(`Cannot read checkpoint ${path}`, { cause: error });
+    }
+  }
+
   return {
     async save(lane, head, chunks) {
       await mkdir(laneFolder(lane), { recursive: true });
@@ -34,12 +61,13 @@ export function createFileCheckpoints(folder: string): Checkpoints {
       } finally {
         await rm(draft, { force: true });
       }
+      damaged.delete(fileOf(lane, head.position));
       await syncFolder(laneFolder(lane));
     },
-    async newest(lane) {
+    async newest(lane, upTo = Infinity) {
       for (const position of (await list(lane)).reverse()) {
-        const checkpoint = parse(await readFile(fileOf(lane, position)));
-        if (checkpoint?.position === position) return checkpoint;
+        const checkpoint = position <= upTo ? await openFile(fileOf(lane, position), position) : undefined;
+        if (checkpoint) return checkpoint;
       }
       return undefined;
     },
@@ -62,11 +90,7 @@ function emptyWhereAbsent(error: NodeJS.ErrnoException): string[] {
   throw error;
 }
 
-async function writeFile(
-  path: string,
-  head: Omit<Checkpoint, 'chunks'>,
-  chunks: AsyncIterable<Uint8Array>,
-): Promise<void> {
+async function writeFile(path: string, head: CheckpointHead, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   const digest = createHash('sha256');
   const file = await open(path, 'wx', 0o600);
   const write = async (bytes: Uint8Array) => {
@@ -74,7 +98,7 @@ async function writeFile(
     await file.write(bytes);
   };
   try {
-    await write(Buffer.from(`${JSON.stringify({ position: head.position, recordId: head.recordId })}\n`));
+    await write(Buffer.from(`${JSON.stringify(head)}\n`));
     for await (const chunk of chunks) {
       if (chunk.length === 0) continue;
       await write(uint32(chunk.length));
@@ -103,19 +127,41 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Undefined for a file that is torn or damaged. */
-function parse(file: Buffer): Checkpoint | undefined {
-  const body = file.subarray(0, Math.max(0, file.length - digestBytes));
-  const digest = createHash('sha256').update(body).digest();
-  if (!digest.equals(file.subarray(body.length))) return undefined;
-  const headEnd = body.indexOf('\n') + 1;
-  const head = JSON.parse(body.subarray(0, headEnd).toString()) as Omit<Checkpoint, 'chunks'>;
-  const chunks: Uint8Array[] = [];
-  for (let offset = headEnd; ; ) {
-    const length = body.readUInt32BE(offset);
-    offset += 4;
-    if (length === 0) return { ...head, chunks };
-    chunks.push(body.subarray(offset, offset + length));
+/** What stands in the head of files that were written before there was more to say. */
+const beforeFlows = { flow: '', final: false, producers: [] };
+
+async function readHead(path: string): Promise<CheckpointHead> {
+  await using file = await open(path, 'r');
+  return { ...beforeFlows, ...JSON.parse((await readHeadLine(file)).toString()) };
+}
+
+async function readHeadLine(file: FileHandle): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytesMax), 0, headBytesMax, 0);
+  return buffer.subarray(0, buffer.subarray(0, bytesRead).indexOf(newline) + 1);
+}
+
+/** Rejects where the file ends early, or with another digest. */
+async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
+  await using file = await open(path, 'r');
+  const digest = createHash('sha256');
+  const headLine = await readHeadLine(file);
+  digest.update(headLine);
+  const { size } = await file.stat();
+  let offset = headLine.length;
+  const read = async (length: number) => {
+    // A damaged length must not ask for more memory than the file is long.
+    if (offset + length > size) throw new Error(`${path} ends at ${size}, before ${offset + length}`);
+    const { buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, offset);
     offset += length;
+    return buffer;
+  };
+  for (;;) {
+    const prefix = await read(4);
+    digest.update(prefix);
+    if (prefix.readUInt32BE() === 0) break;
+    const chunk = await read(prefix.readUInt32BE());
+    digest.update(chunk);
+    yield chunk;
   }
+  if (!digest.digest().equals(await read(digestBytes))) throw new Error(`${path} has another digest`);
 }

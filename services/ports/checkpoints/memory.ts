@@ -10,10 +10,10 @@ export function createMemoryCheckpoints(): Checkpoints {
       const chunks: Uint8Array[] = [];
       for await (const chunk of source) chunks.push(Uint8Array.from(chunk));
       const saved = lanes.get(lane) ?? new Map<number, Checkpoint>();
-      lanes.set(lane, saved.set(head.position, { ...head, chunks }));
+      lanes.set(lane, saved.set(head.position, { ...head, chunks: again(chunks) }));
     },
-    async newest(lane) {
-      const position = positionsOf(lane).at(-1);
+    async newest(lane, upTo = Infinity) {
+      const position = positionsOf(lane).findLast((candidate) => candidate <= upTo);
       return position === undefined ? undefined : lanes.get(lane)?.get(position);
     },
     lanes: async () => [...lanes.keys()].sort(),
@@ -22,6 +22,14 @@ export function createMemoryCheckpoints(): Checkpoints {
       const positions = positionsOf(lane);
       const kept = keptPositions(positions, position);
       for (const candidate of positions) if (!kept.has(candidate)) lanes.get(lane)?.delete(candidate);
+    },
+  };
+}
+
+function again(chunks: readonly Uint8Array[]): AsyncIterable<Uint8Array> {
+  return {
+    async *[Symbol.asyncIterator]() {
+      yield* chunks;
     },
   };
 }
