@@ -26,7 +26,7 @@ interface RawInsert {
 
 /** The same batches on both sides. */
 const limits = { records: 20_000, bytes: 8 * 1024 * 1024 };
-const tables = outputKinds.map(tableOf);
+const tables = outputKinds.map((kind) => tableOf(kind));
 const rawTableOf = (table: string) => table.replace('hookwatch.', 'bench.');
 
 /** The sink against inserting its very bytes, made beforehand, into tables of the same schema of the same engine. */

@@ -18,6 +18,8 @@ export interface ClickHouseOptions {
   timeoutMs?: number;
   /** Connections, and so inserts and queries at once. Default 4. */
   connectionsMax?: number;
+  /** Where the tables are. Default hookwatch. */
+  database?: string;
   /** Default: schemas/clickhouse. */
   migrations?: readonly Migration[];
 }
@@ -43,6 +45,7 @@ const readSettings = { output_format_json_quote_64bit_integers: 0 } as const;
  */
 export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWarehouse {
   const { timeoutMs = 30_000, ttlDays = { deliveries: 90, facts: 400 }, migrations = readMigrations() } = options;
+  const { database } = options;
   const client = createClient({
     url: options.url,
     username: options.username,
@@ -67,7 +70,7 @@ export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWareho
     });
 
   return {
-    migrate: () => applyMigrations({ run, ask }, migrations, ttlDays),
+    migrate: () => applyMigrations({ run, ask }, migrations, ttlDays, database),
     async insert(kind, schemaId, bodies) {
       if (bodies.length === 0) return;
       const version = schemas.find(({ id }) => id === schemaId);
@@ -75,7 +78,7 @@ export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWareho
       const container = Buffer.concat(containerParts(version.schema, bodies));
       await guard(options.url, async () => {
         const { stream } = await client.exec({
-          query: `INSERT INTO ${tableOf(kind)} FORMAT Avro`,
+          query: `INSERT INTO ${tableOf(kind, database)} FORMAT Avro`,
           values: Readable.from([container], { objectMode: false }),
           clickhouse_settings: insertSettings,
         });
@@ -88,12 +91,13 @@ export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWareho
         ...(tenant === undefined ? [] : ['tenant = {tenant:String}']),
         ...(ids === undefined ? [] : ['id IN {ids:Array(String)}']),
       ];
-      const sql = `SELECT ${columnsOf(kind)} FROM ${tableOf(kind)} FINAL
+      const sql = `SELECT ${columnsOf(kind)} FROM ${tableOf(kind, database)} FINAL
         WHERE ${conditions.join(' AND ')} ORDER BY id LIMIT {limit:UInt32}`;
       const rows = await ask<Record<string, unknown>>(sql, { tenant: tenant ?? '', ids: ids ?? [], limit });
       return rows.map((row) => restoreBytes(kind, row)) as unknown as RecordTypes[K][];
     },
     query: ask,
+    run,
     close: () => client.close(),
   };
 }

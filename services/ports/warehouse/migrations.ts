@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { mainDatabase } from './tables.ts';
 import { WarehouseError } from './warehouse.ts';
 
 /** A file of schemas/clickhouse: `{ name: '001_deliveries', sha256, statements: ['CREATE TABLE …', …] }`. */
@@ -50,9 +51,15 @@ function splitStatements(text: string): string[] {
     .filter((statement) => statement.replace(/^--.*$/gm, '').trim() !== '');
 }
 
-const bootstrap = [
-  "CREATE DATABASE IF NOT EXISTS hookwatch COMMENT 'What Hookwatch received and found'",
-  `CREATE TABLE IF NOT EXISTS hookwatch.migrations
+/** The files name the database that people read; whatever is quoted, such as comments, stays. */
+function inDatabase(statement: string, database: string): string {
+  const parts = /'(?:[^'\\]|\\.|'')*'|--[^\n]*|\bhookwatch\./gs;
+  return statement.replace(parts, (part) => (part === `${mainDatabase}.` ? `${database}.` : part));
+}
+
+const bootstrap = (database: string) => [
+  `CREATE DATABASE IF NOT EXISTS ${database} COMMENT 'What Hookwatch received and found'`,
+  `CREATE TABLE IF NOT EXISTS ${database}.migrations
   (
       name String COMMENT 'File of schemas/clickhouse, without .sql.',
       sha256 FixedString(64) COMMENT 'SHA-256 of the file as it was applied.',
@@ -73,9 +80,10 @@ export async function applyMigrations(
   target: MigrationTarget,
   migrations: readonly Migration[],
   ttlDays: TtlDays,
+  database = mainDatabase,
 ): Promise<void> {
-  for (const statement of bootstrap) await target.run(statement);
-  const rows = await target.ask<{ name: string; sha256: string }>('SELECT name, sha256 FROM hookwatch.migrations');
+  for (const statement of bootstrap(database)) await target.run(statement);
+  const rows = await target.ask<{ name: string; sha256: string }>(`SELECT name, sha256 FROM ${database}.migrations`);
   for (const { name, sha256, statements } of migrations) {
     const applied = rows.filter((row) => row.name === name).map((row) => row.sha256);
     if (applied.includes(sha256)) continue;
@@ -86,24 +94,24 @@ export async function applyMigrations(
           'Restore the file and put the change into a new one.',
       );
     }
-    for (const statement of statements) await target.run(statement);
-    await target.run('INSERT INTO hookwatch.migrations (name, sha256) SELECT {name:String}, {sha256:String}', {
+    for (const statement of statements) await target.run(inDatabase(statement, database));
+    await target.run(`INSERT INTO ${database}.migrations (name, sha256) SELECT {name:String}, {sha256:String}`, {
       name,
       sha256,
     });
   }
-  await setTtls(target, ttlDays);
+  await setTtls(target, ttlDays, database);
 }
 
 /** Brings each table's TTL to the settings. The files hold defaults, so that changing a setting changes no file. */
-async function setTtls(target: MigrationTarget, ttlDays: TtlDays): Promise<void> {
+async function setTtls(target: MigrationTarget, ttlDays: TtlDays, database: string): Promise<void> {
   const tables = await target.ask<{ name: string; engine_full: string }>(
-    "SELECT name, engine_full FROM system.tables WHERE database = 'hookwatch' AND engine_full LIKE '% TTL %'",
+    `SELECT name, engine_full FROM system.tables WHERE database = '${database}' AND engine_full LIKE '% TTL %'`,
   );
   for (const { name, engine_full } of tables) {
     const found = /TTL toDateTime\((\w+)\) \+ toIntervalDay\((\d+)\)/.exec(engine_full);
     const days = name === 'deliveries_rows' ? ttlDays.deliveries : ttlDays.facts;
     if (!found || Number(found[2]) === days) continue;
-    await target.run(`ALTER TABLE hookwatch.${name} MODIFY TTL toDateTime(${found[1]}) + INTERVAL ${days} DAY`);
+    await target.run(`ALTER TABLE ${database}.${name} MODIFY TTL toDateTime(${found[1]}) + INTERVAL ${days} DAY`);
   }
 }

@@ -15,7 +15,10 @@ export const viewOf: Record<TableKind, string> = {
   reject: 'hookwatch.rejects',
 };
 
+/** What people read from. A rebuild fills another database and changes the tables for its own. */
+export const mainDatabase = 'hookwatch';
+
 /** The table behind it: every version of every row. */
-export function tableOf(kind: TableKind): string {
-  return `${viewOf[kind]}_rows`;
+export function tableOf(kind: TableKind, database = mainDatabase): string {
+  return `${database}${viewOf[kind].slice(mainDatabase.length)}_rows`;
 }

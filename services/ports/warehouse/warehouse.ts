@@ -41,6 +41,8 @@ export interface SqlWarehouse extends Warehouse {
    * numbers where JSON can hold them, times as text in UTC.
    */
   query<Row = Record<string, unknown>>(sql: string, params?: Record<string, unknown>): Promise<Row[]>;
+  /** Runs a statement that changes something. When it rejects, it may have been carried out, or go on. */
+  run(sql: string, params?: Record<string, unknown>): Promise<void>;
 }
 
 /**

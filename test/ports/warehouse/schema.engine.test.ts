@@ -178,6 +178,28 @@ describe('migrations', () => {
     await Promise.all([broken.close(), repaired.close(), warehouse.query('SELECT 1')]);
   });
 
+  test('make the same tables in another database, from the same files', async () => {
+    const other = open({ database: 'elsewhere' });
+    await other.migrate();
+    await other.migrate();
+    const columns = "name, engine_full, comment, if(engine = 'View', create_table_query, as_select) AS definition";
+    const tablesOf = (database: string) =>
+      warehouse.query<Record<string, string>>(
+        `SELECT ${columns} FROM system.tables WHERE database = {database:String} AND name != 'later' ORDER BY name`,
+        { database },
+      );
+    const expected = (await tablesOf('hookwatch')).map((table) => ({
+      ...table,
+      definition: table.definition!.replace(/hookwatch(?=\.\w+(?: FINAL| WHERE|\n| \())/g, 'elsewhere'),
+    }));
+    expect(await tablesOf('elsewhere')).toEqual(expected);
+    await insertValues(other, 'pane', [fixture('pane', { tenant: 'elsewhere' })]);
+    expect(await other.rows('pane', { tenant: 'elsewhere' })).toHaveLength(1);
+    expect(await warehouse.rows('pane', { tenant: 'elsewhere' })).toEqual([]);
+    await warehouse.run('DROP DATABASE elsewhere SYNC');
+    await other.close();
+  });
+
   test('a changed TTL is applied, and no checksum minds', async () => {
     const ttls = async () =>
       Object.fromEntries(
