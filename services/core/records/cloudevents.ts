@@ -14,16 +14,9 @@
 import { hash } from 'node:crypto';
 import type { Output } from '../flow/context.ts';
 import { eventId } from '../flow/ids.ts';
+import type { Place } from './place.ts';
 
 export type Headers = Readonly<Record<string, string>>;
-
-/** A delivery or control record as an edge has written it, before it is worked on. */
-export interface Place {
-  kind: 'delivery' | 'control';
-  tenant: string;
-  id: string;
-  receivedAt: number;
-}
 
 interface Attributes {
   tenant: string;
@@ -49,8 +42,8 @@ export function headersOfOutput(output: Output): Headers {
   return write({ type: `hookwatch.${output.kind}`, tenant, id, version, ...detailsOf(output) });
 }
 
-/** The headers of a record on its way from an edge to its lane. */
-export function headersOfPlace({ kind, tenant, id, receivedAt }: Place): Headers {
+/** The headers of a record on its way from an edge to its lane, before it is worked on. */
+export function headersOfPlace({ kind, tenant, id, receivedAt }: Omit<Place, 'boot' | 'seq'>): Headers {
   const event = kind === 'delivery' ? eventId(tenant, id, receivedAt) : undefined;
   return write({ type: `hookwatch.${kind}`, tenant, id, version: 0, time: receivedAt, event });
 }
