@@ -1,0 +1,216 @@
+/**
+ * The connection to Kafka: opened at first use, thrown away when it breaks. kafkajs mends a broken one itself, by rules
+ * that differ per call and leave dead sockets in its pool; a new one knows nothing that has become wrong.
+ */
+import { LogUnavailableError } from './log.ts';
+
+/** A record as kafkajs reads it. */
+export interface KafkaRecord {
+  offset: string;
+  key: Buffer | null;
+  value: Buffer | null;
+}
+
+interface OfTopic<Partition> {
+  topic: string;
+  partitions: Partition[];
+}
+
+/** What is used of a broker of kafkajs. Part of it is not among its types, which is why its version is exact. */
+export interface KafkaBroker {
+  produce(request: {
+    acks: -1;
+    timeout: number;
+    compression: number;
+    topicData: OfTopic<{ partition: number; messages: KafkaMessage[] }>[];
+  }): Promise<{
+    topics: { topicName: string; partitions: { partition: number; errorCode: number; baseOffset: string }[] }[];
+  }>;
+  fetch(request: {
+    isolationLevel: 0;
+    maxWaitTime: number;
+    minBytes: number;
+    maxBytes: number;
+    topics: OfTopic<{ partition: number; fetchOffset: string; maxBytes: number }>[];
+  }): Promise<{
+    responses: {
+      topicName: string;
+      partitions: { partition: number; highWatermark: string; messages: KafkaRecord[] }[];
+    }[];
+  }>;
+  deleteRecords(request: { topics: OfTopic<{ partition: number; offset: string }>[] }): Promise<unknown>;
+  offsetCommit(request: {
+    groupId: string;
+    groupGenerationId: number;
+    memberId: string;
+    topics: OfTopic<{ partition: number; offset: string }>[];
+  }): Promise<unknown>;
+  offsetFetch(request: { groupId: string; topics: OfTopic<{ partition: number }>[] }): Promise<{
+    responses: OfTopic<{ partition: number; offset: string }>[];
+  }>;
+  joinGroup(request: {
+    groupId: string;
+    sessionTimeout: number;
+    rebalanceTimeout: number;
+    memberId: string;
+    groupProtocols: { name: string; metadata: Buffer }[];
+  }): Promise<{
+    generationId: number;
+    leaderId: string;
+    memberId: string;
+    members: { memberId: string; memberMetadata: Buffer }[];
+  }>;
+  syncGroup(request: {
+    groupId: string;
+    generationId: number;
+    memberId: string;
+    groupAssignment: { memberId: string; memberAssignment: Buffer }[];
+  }): Promise<{ memberAssignment: Buffer }>;
+  heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
+}
+
+export interface KafkaMessage {
+  key: string;
+  value: Buffer;
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** What is used of a cluster of kafkajs. */
+export interface KafkaCluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addTargetTopic(topic: string): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[];
+  findBroker(node: { nodeId: string }): Promise<KafkaBroker>;
+  findGroupCoordinator(group: { groupId: string }): Promise<KafkaBroker>;
+  fetchTopicsOffset(
+    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
+  ): Promise<OfTopic<{ partition: number; offset: string }>[]>;
+}
+
+export interface Connection {
+  /**
+   * Runs an action on the connected cluster. Rejects with LogUnavailableError where a retry may help; the next action
+   * then finds a new connection or newly read metadata, whichever was at fault.
+   */
+  use<T>(action: (cluster: KafkaCluster) => Promise<T>): Promise<T>;
+  /** Ends when the requests under way are answered. */
+  close(): Promise<void>;
+}
+
+/** What went wrong: the connection, what was known of the cluster, something that passes, or something that does not. */
+type Fault = 'connection' | 'metadata' | 'passing' | 'lasting';
+
+const connectionFaults =
+  /^KafkaJS(Connection(Closed)?Error|RequestTimeoutError|LockTimeout|BrokerNotFound|GroupCoordinatorNotFound)$/;
+const metadataFaults =
+  /^(UNKNOWN_TOPIC_OR_PARTITION|LEADER_NOT_AVAILABLE|NOT_LEADER_FOR_PARTITION|KAFKA_STORAGE_ERROR|.*_LEADER_EPOCH)$/;
+
+/** An error of kafkajs, without what its retries have wrapped around it. */
+interface KafkaError extends Error {
+  type?: string;
+  retriable?: boolean;
+  /** Of KafkaJSDeleteTopicRecordsError. */
+  partitions?: { error: Error }[];
+}
+
+/** The broker's name for what an action rejected with, such as OFFSET_OUT_OF_RANGE; undefined where it gave none. */
+export function errorType(error: unknown): string | undefined {
+  return unwrap(error as Error).type;
+}
+
+/** @param report hears of each outage once, and once of its end */
+export function createConnection(
+  open: () => KafkaCluster,
+  report: (outage: Error | undefined) => void = () => {},
+): Connection {
+  let opening: Promise<KafkaCluster> | undefined;
+  let stale = false;
+  let away = false;
+  let closed = false;
+
+  async function connect(): Promise<KafkaCluster> {
+    const cluster = open();
+    try {
+      await cluster.connect();
+    } catch (error) {
+      discard(cluster);
+      throw error;
+    }
+    if (away) report(undefined);
+    away = false;
+    return cluster;
+  }
+  function discard(cluster: KafkaCluster): void {
+    // Not waited for: it asks for the answers to all that was sent, and a broker that hangs gives none.
+    cluster.disconnect().catch(() => {});
+  }
+
+  return {
+    async use(action) {
+      if (closed) throw new Error('Cannot use Kafka: its connection is closed');
+      opening ??= connect();
+      const mine = opening;
+      try {
+        const cluster = await mine;
+        if (stale) await cluster.refreshMetadata();
+        stale = false;
+        return await action(cluster);
+      } catch (raw) {
+        const error = unwrap(raw as Error);
+        const fault = faultOf(error);
+        if (fault === 'lasting') throw error;
+        if (fault === 'metadata') stale = true;
+        if (fault === 'connection' && opening === mine) {
+          opening = undefined;
+          mine.then(discard, () => {});
+          if (!away) report(error);
+          away = true;
+        }
+        throw unavailable(error);
+      }
+    },
+    async close() {
+      closed = true;
+      const cluster = await opening?.catch(() => undefined);
+      await cluster?.disconnect();
+    },
+  };
+}
+
+/** Runs an action that is no part of a connection; rejects as those do. */
+export async function withFaults<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (raw) {
+    const error = unwrap(raw as Error);
+    throw faultOf(error) === 'lasting' ? error : unavailable(error);
+  }
+}
+
+function unavailable(cause: Error): LogUnavailableError {
+  return new LogUnavailableError(`Kafka: ${cause.message}`, { cause });
+}
+
+/** The leader of a partition; asks the cluster about a topic when it is first used. */
+export async function leaderOf(cluster: KafkaCluster, topic: string, partition: number): Promise<string> {
+  await cluster.addTargetTopic(topic);
+  const found = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition);
+  if (found) return `${found.leader}`;
+  throw new Error(`Cannot use partition ${partition} of ${topic}: there is none`);
+}
+
+function unwrap(error: KafkaError): KafkaError {
+  const inner = error.partitions?.[0]?.error ?? error.cause;
+  const wraps =
+    /^KafkaJS(NumberOfRetriesExceeded|NonRetriableError)$/.test(error.name) || error instanceof LogUnavailableError;
+  return wraps && inner instanceof Error ? unwrap(inner) : error;
+}
+
+function faultOf(error: KafkaError): Fault {
+  if (connectionFaults.test(error.name)) return 'connection';
+  if (error.name.endsWith('MetadataNotLoaded') || metadataFaults.test(error.type ?? '')) return 'metadata';
+  return error.retriable ? 'passing' : 'lasting';
+}

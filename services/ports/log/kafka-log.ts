@@ -1,0 +1,157 @@
+/** A partition of a topic of Kafka as a log. */
+import { type Connection, errorType, leaderOf } from './kafka-cluster.ts';
+import type { ReadPartition } from './kafka-reads.ts';
+import {
+  type Log,
+  type LogRecord,
+  LogTrimmedError,
+  LogUnavailableError,
+  type NewRecord,
+  type ReadLimits,
+} from './log.ts';
+
+/** What a caller may put into one batch, in bytes of its frames: half of the topics' `max.message.bytes`. */
+export const kafkaBatchBytesMax = 4 * 1024 * 1024;
+/** `max.message.bytes` of the topics: of a batch with its keys and headers, as it is sent. */
+export const kafkaMessageBytesMax = 8 * 1024 * 1024;
+
+/** Of one partition in one fetch, compressed: what is left over of a read is kept for the next. */
+const readBytesMax = 512 * 1024;
+/** Lengths, deltas and the like of a record in its batch, at most. */
+const recordOverheadBytes = 32;
+
+/** Appends a batch to a partition; resolves to the position of its first record. */
+export type Append = (topic: string, partition: number, batch: readonly NewRecord[]) => Promise<number>;
+
+/** Appends, one at a time per partition in the order of the calls, whichever log they are made through. */
+export function createAppends(connection: Connection, compression: number, requestTimeoutMs: number): Append {
+  const turns = new Map<string, Promise<unknown>>();
+
+  function send(topic: string, partition: number, batch: readonly NewRecord[]): Promise<number> {
+    return connection.use(async (cluster) => {
+      const broker = await cluster.findBroker({ nodeId: await leaderOf(cluster, topic, partition) });
+      const messages = batch.map(({ key, frame, headers }) => ({
+        key,
+        value: Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength),
+        ...(headers && { headers }),
+      }));
+      const { topics } = await broker.produce({
+        acks: -1,
+        // The broker gives up before we do: its answer then says what it lacked.
+        timeout: Math.ceil(requestTimeoutMs * 0.8),
+        compression,
+        topicData: [{ topic, partitions: [{ partition, messages }] }],
+      });
+      const confirmed = topics.find(({ topicName }) => topicName === topic)?.partitions;
+      const reply = confirmed?.find((reply) => reply.partition === partition && reply.errorCode === 0);
+      const position = Number(reply?.baseOffset ?? -1);
+      if (position >= 0) return position;
+      throw new LogUnavailableError(`Kafka: an append to ${topic}/${partition} was answered without its position`);
+    });
+  }
+
+  return (topic, partition, batch) => {
+    checkSize(batch);
+    const place = `${topic}/${partition}`;
+    const turn = (turns.get(place) ?? Promise.resolve()).then(() => send(topic, partition, batch));
+    turns.set(
+      place,
+      turn.catch(() => {}),
+    );
+    return turn;
+  };
+}
+
+/** A batch is one record batch, or it could be torn: it cannot be split here. */
+function checkSize(batch: readonly NewRecord[]): void {
+  let bytes = 0;
+  for (const { key, frame, headers } of batch) {
+    bytes += frame.byteLength + Buffer.byteLength(key) + recordOverheadBytes;
+    for (const [name, value] of Object.entries(headers ?? {})) bytes += name.length + Buffer.byteLength(value) + 4;
+  }
+  if (batch.length > 0 && bytes <= kafkaMessageBytesMax) return;
+  throw new RangeError(
+    `Cannot append ${batch.length} records of ${bytes} bytes: a batch has 1 record or more and ${kafkaMessageBytesMax} bytes at most`,
+  );
+}
+
+/** @param connection carries everything but appends and reads */
+export function createPartitionLog(
+  topic: string,
+  partition: number,
+  append: Append,
+  read: ReadPartition,
+  connection: Connection,
+): Log {
+  /** What a fetch brought beyond the limits of the read. */
+  let ahead: readonly LogRecord[] = [];
+
+  async function fetch(from: number, { bytes, waitMs = 0 }: ReadLimits): Promise<readonly LogRecord[]> {
+    const bytesMax = Math.max(1, Math.min(bytes, readBytesMax));
+    try {
+      const found = await read({ topic, partition, from, bytesMax }, waitMs);
+      return found.map(({ offset, key, value }) => ({
+        position: Number(offset),
+        key: key?.toString() ?? '',
+        frame: value ?? new Uint8Array(),
+      }));
+    } catch (error) {
+      if (errorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error;
+      const { first, next } = await bounds();
+      if (from < first) throw trimmed(from, first);
+      if (from >= next) return [];
+      throw new LogUnavailableError(`Kafka: ${topic}/${partition} has lost and found position ${from}`, {
+        cause: error,
+      });
+    }
+  }
+  function trimmed(from: number, first: number): LogTrimmedError {
+    return new LogTrimmedError(`Cannot read ${topic}/${partition} from position ${from}: it starts at ${first}`);
+  }
+  function bounds(): Promise<{ first: number; next: number }> {
+    return connection.use(async (cluster) => {
+      await leaderOf(cluster, topic, partition);
+      const ask = async (fromBeginning: boolean) => {
+        const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning }]);
+        return Number(answer!.partitions[0]!.offset);
+      };
+      const [first, next] = await Promise.all([ask(true), ask(false)]);
+      return { first, next };
+    });
+  }
+
+  return {
+    append: async (batch) => append(topic, partition, batch),
+    async read(from, limits) {
+      if (from < 0) throw trimmed(from, 0);
+      const records = ahead[0]?.position === from ? ahead : await fetch(from, limits);
+      const count = countWithin(records, limits);
+      ahead = records.slice(count);
+      return records.slice(0, count);
+    },
+    bounds,
+    async trim(position) {
+      const { first, next } = await bounds();
+      const offset = Math.min(position, next);
+      ahead = [];
+      if (offset <= first) return;
+      await connection.use(async (cluster) => {
+        const broker = await cluster.findBroker({ nodeId: await leaderOf(cluster, topic, partition) });
+        await broker.deleteRecords({ topics: [{ topic, partitions: [{ partition, offset: `${offset}` }] }] });
+      });
+    },
+    async close() {
+      ahead = [];
+    },
+  };
+}
+
+/** How many of the records a read may return: at least one. */
+function countWithin(records: readonly LogRecord[], limits: ReadLimits): number {
+  let bytes = 0;
+  for (let count = 0; count < records.length; count++) {
+    bytes += records[count]!.frame.byteLength;
+    if (count >= limits.records || (count > 0 && bytes > limits.bytes)) return count;
+  }
+  return records.length;
+}

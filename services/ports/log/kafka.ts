@@ -1,0 +1,224 @@
+/**
+ * The log in Apache Kafka, and what else is asked of it: the only file that knows kafkajs.
+ *
+ * kafkajs 2.2.4 has faults that cannot bite as it is used here (DESIGN: exactly once, without transactions):
+ * - a send over several partitions may resolve although one of them was not written: every request carries one batch of
+ *   one partition, and its reply must name that partition and the position;
+ * - its retries may reorder: nothing is retried, and a partition has one append under way;
+ * - its consumer pushes records, decides positions by itself and jumps when they are gone: records are pulled by fetches
+ *   from a given position, through the cluster that kafkajs hands to partition assigners, and groups only share out
+ *   partitions;
+ * - its request queue sets a timer after every answer although nothing is queued, which sets the next one a millisecond
+ *   later, for ever; as the time is negative, Node 24 prints a TimeoutNegativeWarning. See mendRequestQueue.
+ */
+import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import {
+  type Admin,
+  Kafka as Client,
+  CompressionCodecs,
+  CompressionTypes,
+  ConfigResourceTypes,
+  ConfigSource,
+  type LogEntry,
+  logLevel,
+  PartitionAssigners,
+  Partitioners,
+} from 'kafkajs';
+import type { Logger } from '../../logger.ts';
+import { type Connection, createConnection, type KafkaCluster, withFaults } from './kafka-cluster.ts';
+import { createAppends, createPartitionLog } from './kafka-log.ts';
+import { createReads } from './kafka-reads.ts';
+import type { Log } from './log.ts';
+
+export interface KafkaSettings {
+  /** `host:port` each; any of them leads to the others. */
+  brokers: readonly string[];
+  clientId: string;
+  tls: boolean;
+  sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | undefined;
+  /** After so long a broker counts as not reached. Default 10 s. */
+  requestTimeoutMs?: number;
+}
+
+export interface Kafka {
+  /** A partition of a topic as a log. `trim` is exact; `close` lets go of nothing that others use. */
+  log(topic: string, partition: number): Log;
+  readonly admin: KafkaAdmin;
+  close(): Promise<void>;
+}
+
+/** What can be seen and done of topics. Everything rejects with LogUnavailableError where Kafka is not reached. */
+export interface KafkaAdmin {
+  /** Those of the topics that exist. */
+  describe(names: readonly string[]): Promise<ReadonlyMap<string, KafkaTopic>>;
+  create(topics: ReadonlyMap<string, KafkaTopic>): Promise<void>;
+  /** Changes some of a topic's settings and leaves the others as they are. */
+  configure(name: string, config: Readonly<Record<string, string>>): Promise<void>;
+  brokersCount(): Promise<number>;
+}
+
+export interface KafkaTopic {
+  partitions: number;
+  replication: number;
+  /** By name; of a topic that exists, all that are in force. */
+  config: Readonly<Record<string, string>>;
+}
+
+const connectTimeoutMs = 3_000;
+const inflatedBytesMax = 256 * 1024 * 1024;
+
+mendRequestQueue();
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress, decompress });
+const partition = Partitioners.DefaultPartitioner();
+
+/** The partition of a tenant's lane: as Kafka's own default partitioner has it, so that others who write by key agree. */
+export function partitionOf(tenant: string, partitions: number): number {
+  const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({ partitionId, leader: 0 }));
+  return partition({ topic: '', partitionMetadata: partitionMetadata as never, message: { key: tenant, value: null } });
+}
+
+/** Connects at first use: a process may start while Kafka is down. */
+export function connectKafka(settings: KafkaSettings, logger: Logger): Kafka {
+  const requestTimeoutMs = settings.requestTimeoutMs ?? 10_000;
+  const client = createClient(settings, requestTimeoutMs, logger);
+  const connections: Connection[] = [];
+  const connect = (purpose: string) => {
+    const connection = createConnection(
+      () => openCluster(client),
+      (err) => (err ? logger.warn({ err, purpose }, 'Kafka is away') : logger.info({ purpose }, 'Kafka is back')),
+    );
+    connections.push(connection);
+    return connection;
+  };
+  const appends = createAppends(connect('appends'), CompressionTypes.ZSTD, requestTimeoutMs);
+  const prompt = connect('reads');
+  const read = createReads(prompt, connect('reads that wait'));
+
+  return {
+    log: (topic, partition) => createPartitionLog(topic, partition, appends, read, prompt),
+    admin: createAdmin(client),
+    async close() {
+      await Promise.all(connections.map((connection) => connection.close()));
+    },
+  };
+}
+
+function createClient(settings: KafkaSettings, requestTimeoutMs: number, logger: Logger): Client {
+  const { brokers, clientId, tls, sasl } = settings;
+  return new Client({
+    brokers: [...brokers],
+    clientId,
+    ssl: tls,
+    // One type per mechanism there; one for all here.
+    ...(sasl && { sasl: sasl as { mechanism: 'plain'; username: string; password: string } }),
+    connectionTimeout: connectTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    // Only for connecting, which tries the next broker each time, and for finding leaders: sends have no retries.
+    retry: { retries: brokers.length, initialRetryTime: 50, maxRetryTime: 500 },
+    logLevel: logLevel.INFO,
+    logCreator: () => (entry) => passOn(entry, logger),
+  });
+}
+
+/**
+ * Whatever fails reaches the caller as a rejection: what kafkajs says besides is for whoever looks for the cause. It calls
+ * an error what is none, such as a coordinator that still loads or every try to connect anew.
+ */
+function passOn({ namespace, level, log }: LogEntry, logger: Logger): void {
+  const { message, timestamp: _, logger: library, stack, ...fields } = log;
+  logger[level === logLevel.INFO ? 'trace' : 'debug']({ ...fields, library, namespace }, message);
+}
+
+/** The cluster of a consumer that is never started: kafkajs hands it to whoever assigns partitions. */
+function openCluster(client: Client): KafkaCluster {
+  let found: unknown;
+  client.consumer({
+    groupId: 'none',
+    readUncommitted: true,
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      (config) => {
+        found = config.cluster;
+        return PartitionAssigners.roundRobin(config);
+      },
+    ],
+  });
+  return found as KafkaCluster;
+}
+
+/** Each call connects anew: they are few, and far between. */
+function createAdmin(client: Client): KafkaAdmin {
+  const use = <T>(action: (admin: Admin) => Promise<T>) =>
+    withFaults(async () => {
+      const admin = client.admin();
+      try {
+        await admin.connect();
+        return await action(admin);
+      } finally {
+        await admin.disconnect();
+      }
+    });
+  const describeConfigs = async (admin: Admin, names: readonly string[]) => {
+    const resources = names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name }));
+    return (await admin.describeConfigs({ resources, includeSynonyms: false })).resources;
+  };
+
+  return {
+    describe: (names) =>
+      use(async (admin) => {
+        const there = (await admin.listTopics()).filter((name) => names.includes(name));
+        if (there.length === 0) return new Map();
+        const { topics } = await admin.fetchTopicMetadata({ topics: there });
+        const configs = await describeConfigs(admin, there);
+        return new Map(
+          topics.map(({ name, partitions }): [string, KafkaTopic] => {
+            const entries = configs.find(({ resourceName }) => resourceName === name)?.configEntries ?? [];
+            const config = Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue]));
+            return [name, { partitions: partitions.length, replication: partitions[0]!.replicas.length, config }];
+          }),
+        );
+      }),
+    create: (topics) =>
+      use(async (admin) => {
+        const wanted = [...topics].map(([topic, { partitions, replication, config }]) => ({
+          topic,
+          numPartitions: partitions,
+          replicationFactor: replication,
+          configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+        }));
+        await admin.createTopics({ topics: wanted });
+      }),
+    configure: (name, config) =>
+      use(async (admin) => {
+        const [found] = await describeConfigs(admin, [name]);
+        // The request replaces all that was ever set on the topic.
+        const set = found!.configEntries.filter(({ configSource }) => configSource === ConfigSource.TOPIC_CONFIG);
+        const kept = Object.fromEntries(set.map(({ configName, configValue }) => [configName, configValue]));
+        const configEntries = Object.entries({ ...kept, ...config }).map(([name, value]) => ({ name, value }));
+        await admin.alterConfigs({
+          validateOnly: false,
+          resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries }],
+        });
+      }),
+    brokersCount: () => use(async (admin) => (await admin.describeCluster()).brokers.length),
+  };
+}
+
+/** With a checksum, which Kafka's own is no substitute for: kafkajs does not look at that. */
+async function compress({ buffer }: { buffer: Buffer }): Promise<Buffer> {
+  return promisify(zstdCompress)(buffer, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+}
+
+async function decompress(buffer: Buffer): Promise<Buffer> {
+  return promisify(zstdDecompress)(buffer, { maxOutputLength: inflatedBytesMax });
+}
+
+function mendRequestQueue(): void {
+  const RequestQueue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue/index.js');
+  const schedule = RequestQueue.prototype.scheduleCheckPendingRequests;
+  RequestQueue.prototype.scheduleCheckPendingRequests = function (this: { pending: unknown[] }) {
+    if (this.pending.length > 0) schedule.call(this);
+  };
+}
