@@ -77,7 +77,7 @@ export interface Board {
   apply(record: DecodedRecord, position: number): void;
   /** Says that everything up to a position was skipped: readers that are further back must start anew. */
   skipTo(position: number): void;
-  /** Position of the last record applied; -1 before the first. */
+  /** Position of the last record that the page shows something of; -1 before the first. */
   position(): number;
   /** What changed after position `cursor`; undefined where only a fresh start can tell. */
   changesSince(cursor: number): Changes | undefined;
@@ -264,6 +264,8 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
 
   return {
     apply(record, at) {
+      // Nothing on the page is made of them: no reader is woken by a tick a second.
+      if (record.kind === 'control' || record.kind === 'pane') return;
       position = at;
       if (record.kind === 'delivery') applyDelivery(record.value);
       // The body is held once, with the delivery.

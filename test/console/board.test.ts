@@ -3,6 +3,7 @@ import { type BoardLimits, boardLimits, createBoard } from '../../services/conso
 import { decode } from '../../services/core/records/codec.ts';
 import type { Episode, Event } from '../../services/core/records/generated.ts';
 import type { NewRecord } from '../../services/ports/log/log.ts';
+import { controlOf } from '../core/flow/lane.ts';
 import {
   deliveryId,
   eventId,
@@ -160,6 +161,11 @@ describe('joins', () => {
       { event: 'unmet', delivery: '' },
     ]);
   });
+});
+
+test('what the page shows nothing of moves no reader', () => {
+  const board = boardOf([...framePair({ seq: 1 }), frame('control', controlOf({ kind: 'tick' }))]);
+  expect(board.position()).toBe(1);
 });
 
 describe('versions', () => {

@@ -9,7 +9,7 @@ import { applySettings } from './settings.ts';
 import { metaOf } from './state.ts';
 import { applyTakeover } from './takeover.ts';
 
-/** Works on a control record that is next of its producer. Ticks leave no row: there is one every second. */
+/** Works on a control record that is next of its producer. All leave a row: a lane can be worked on again from them. */
 export function workControl(context: StepContext, control: Control): void {
   if (control.kind === 'tick') return tick(context, control);
   keepControl(
@@ -50,6 +50,7 @@ function declareGap({ state, settings }: StepContext, control: Control): string 
 
 function tick(context: StepContext, control: Control): void {
   const { state, settings } = context;
+  keepControl(context, control, '');
   tickProducer(state, control.boot, control.time ?? control.received_at, control.catching_up);
   const watermark = advanceWatermark(state, settings.slack_ms);
   emitPanes(context, watermark);

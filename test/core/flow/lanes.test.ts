@@ -1,6 +1,7 @@
 /** What a lane must be: its beginning, its producers, its controls, its time. */
 import { describe, expect, test } from 'vitest';
 import { step } from '../../../services/core/flow/flow.ts';
+import { versionOf } from '../../../services/core/flow/ids.ts';
 import { createState, metaOf } from '../../../services/core/flow/state.ts';
 import { summarize } from '../../../services/core/flow/summary.ts';
 import { accountBody, boot, laneOf, serverBody, settingsDocument, startMs } from './lane.ts';
@@ -8,9 +9,10 @@ import { accountBody, boot, laneOf, serverBody, settingsDocument, startMs } from
 const hour = 3_600_000;
 const other = 'b000000000000002';
 const run = (lane: ReturnType<typeof laneOf>) => step(createState(), lane.records);
+/** Of all controls but ticks. */
 const remarks = (lane: ReturnType<typeof laneOf>) =>
   run(lane).outputs.flatMap((output) =>
-    output.kind === 'control' ? [`${output.value.kind}: ${output.value.remark}`] : [],
+    output.kind === 'control' && output.value.kind !== 'tick' ? [`${output.value.kind}: ${output.value.remark}`] : [],
   );
 
 describe('the beginning', () => {
@@ -130,7 +132,18 @@ describe('producers', () => {
 });
 
 describe('time', () => {
-  test('ticks leave no row; idle entries end and what they emitted stays', () => {
+  test('a tick leaves a row, before what follows from it', () => {
+    const lane = laneOf();
+    lane.post('Server.Created', serverBody('ACME', 'S1', 0), 0);
+    const { position } = lane.tick(60_000);
+    const { outputs } = run(lane);
+    expect(outputs.slice(4)).toMatchObject([
+      { kind: 'control', value: { kind: 'tick', position, version: versionOf(1, 1), remark: '' } },
+      { kind: 'pane', value: { position } },
+    ]);
+  });
+
+  test('idle entries end and what they emitted stays', () => {
     const lane = laneOf();
     lane.post('Server.Created', serverBody('ACME', 'S1', 0), 0);
     lane.post('Server.Deleted', { accountAlias: 'ACME', name: 'S1' }, 1000);
@@ -140,7 +153,6 @@ describe('time', () => {
     const { state, outputs } = run(lane);
     const sizes = [state.servers, state.creations, state.panes, state.expiries].map((table) => table.size);
     expect(sizes).toEqual([0, 0, 0, 0]);
-    expect(outputs.filter(({ kind }) => kind === 'control')).toHaveLength(2);
     expect(outputs.some(({ kind, value }) => kind === 'pane' && value.withdrawn)).toBe(false);
   });
 
@@ -150,7 +162,8 @@ describe('time', () => {
     lane.post('Server.Created', serverBody('ACME', 'S1', 0), 0);
     lane.tick(72 * hour + 1000);
     const { outputs, state } = run(lane);
-    expect(outputs.at(-1)).toMatchObject({ kind: 'event', value: { flags: ['too_late'] } });
+    expect(outputs.at(-2)).toMatchObject({ kind: 'event', value: { flags: ['too_late'] } });
+    expect(outputs.at(-1)).toMatchObject({ kind: 'control', value: { kind: 'tick' } });
     expect(summarize(state).ledger.events).toBe(1);
   });
 });
