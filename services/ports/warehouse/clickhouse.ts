@@ -85,15 +85,17 @@ export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWareho
         await buffer(stream);
       });
     },
-    async rows<K extends TableKind>(kind: K, { tenant, ids, limit = 1000 }: RowFilter = {}) {
+    async rows<K extends TableKind>(kind: K, { tenant, ids, positions, limit = 1000 }: RowFilter = {}) {
       const conditions = [
         'NOT withdrawn',
         ...(tenant === undefined ? [] : ['tenant = {tenant:String}']),
         ...(ids === undefined ? [] : ['id IN {ids:Array(String)}']),
+        ...(positions === undefined ? [] : ['position > {after:Int64} AND position <= {upTo:Int64}']),
       ];
       const sql = `SELECT ${columnsOf(kind)} FROM ${tableOf(kind, database)} FINAL
         WHERE ${conditions.join(' AND ')} ORDER BY id LIMIT {limit:UInt32}`;
-      const rows = await ask<Record<string, unknown>>(sql, { tenant: tenant ?? '', ids: ids ?? [], limit });
+      const params = { tenant: tenant ?? '', ids: ids ?? [], limit, ...positions };
+      const rows = await ask<Record<string, unknown>>(sql, params);
       return rows.map((row) => restoreBytes(kind, row)) as unknown as RecordTypes[K][];
     },
     query: ask,

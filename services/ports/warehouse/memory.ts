@@ -34,16 +34,21 @@ export function createMemoryWarehouse(): Warehouse {
         if (value.version >= (table.get(key)?.version ?? 0)) table.set(key, value);
       }
     },
-    async rows<K extends TableKind>(kind: K, { tenant, ids, limit = 1000 }: RowFilter = {}) {
+    async rows<K extends TableKind>(kind: K, { tenant, ids, positions, limit = 1000 }: RowFilter = {}) {
       return [...tableOf(kind).values()]
         .filter((row) => !row.withdrawn)
         .filter((row) => tenant === undefined || row.tenant === tenant)
         .filter((row) => ids === undefined || ids.includes(row.id))
+        .filter((row) => positions === undefined || ('position' in row && isWithin(row.position, positions)))
         .sort((a, b) => (a.id < b.id ? -1 : 1))
         .slice(0, limit) as RecordTypes[K][];
     },
     async close() {},
   };
+}
+
+function isWithin(position: number, { after, upTo }: { after: number; upTo: number }): boolean {
+  return position > after && position <= upTo;
 }
 
 function decodeBody(schemaId: number, body: Uint8Array): AnyRecord {

@@ -5,6 +5,8 @@ import type { TableKind } from './tables.ts';
 export interface RowFilter {
   tenant?: string;
   ids?: readonly string[];
+  /** Only rows whose current version was made by a record behind `after`, up to `upTo`. Refusals have no position. */
+  positions?: { after: number; upTo: number };
   /** At most so many rows; the ones with the lowest ids. Default 1000. */
   limit?: number;
 }

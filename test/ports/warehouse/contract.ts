@@ -99,6 +99,25 @@ export function describeWarehouse(name: string, open: () => Promise<Warehouse>):
         expect(await found({ tenant: one, ids: [] })).toEqual([]);
       });
 
+      test('finds rows by the position of their current version', async () => {
+        const name = tenant();
+        const say = (id: string, version: number, position: number) =>
+          insert('episode', fixture('episode', { tenant: name, id, version, position }));
+        for (const [id, position] of [
+          ['a', 10],
+          ['b', 11],
+          ['c', 12],
+          ['d', 13],
+        ] as const)
+          await say(id, 1, position);
+        await say('b', 2, 20);
+        const found = async (after: number, upTo: number) =>
+          (await warehouse.rows('episode', { tenant: name, positions: { after, upTo } })).map(({ id }) => id);
+        expect(await found(10, 13)).toEqual(['c', 'd']);
+        expect(await found(13, 20)).toEqual(['b']);
+        expect(await found(-1, 9)).toEqual([]);
+      });
+
       test('takes a large batch whole', async () => {
         const name = tenant();
         const values = Array.from({ length: 5_000 }, (_, index) =>
