@@ -7,7 +7,7 @@ import { createState, type FlowState, restoreState } from '../../../services/cor
 import { summarize } from '../../../services/core/flow/summary.ts';
 import { decoders } from '../../../services/core/providers/providers.ts';
 import type { Delivery } from '../../../services/core/records/generated.ts';
-import { accountBody, alertBody, iso, laneOf, serverBody, startMs } from './lane.ts';
+import { accountBody, alertBody, iso, type LaneBuilder, laneOf, serverBody, startMs } from './lane.ts';
 
 type Act =
   | { do: 'account'; verb: 'Created' | 'Updated' | 'Deleted'; account: string }
@@ -18,9 +18,21 @@ type Act =
   | { do: 'unverified' }
   | { do: 'tick' };
 
+/** What only some laws allow for: a second edge whose records come in any order or not at all, and another flow. */
+type Trouble =
+  | { do: 'other'; seq: number }
+  | { do: 'gap' }
+  | { do: 'takeover'; epoch: number; flow: string; previous: string };
+
 const account = fc.constantFrom('AAA', 'BBB');
 const server = fc.constantFrom('S1', 'S2', 'S3', 'S4', 'S5', 'S6', 'S7');
 const agoMs = fc.integer({ min: -90_000, max: 7_200_000 });
+const flow = fc.constantFrom('a', 'b');
+const trouble: fc.Arbitrary<Trouble> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('other' as const), seq: fc.integer({ min: 0, max: 9 }) }) },
+  fc.record({ do: fc.constant('gap' as const) }),
+  fc.record({ do: fc.constant('takeover' as const), epoch: fc.integer({ min: 1, max: 4 }), flow, previous: flow }),
+);
 const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 2,
@@ -60,24 +72,28 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('tick' as const) }) },
 );
 /** Acts with the time that passes before each: seconds as a rule, now and then hours or days. */
-const storyOf = (pauseMsMax: number) =>
+const storyOf = <T>(what: fc.Arbitrary<T>, pauseMsMax: number) =>
   fc.array(
     fc.tuple(
-      act,
+      what,
       fc.oneof({ weight: 8, arbitrary: fc.integer({ min: 0, max: 120_000 }) }, fc.integer({ min: 0, max: pauseMsMax })),
     ),
     { maxLength: 60 },
   );
 
-const story = storyOf(200_000_000);
+const story = storyOf(act, 200_000_000);
 /** Ends within the seven days for which a deleted server is remembered. */
-const shortStory = storyOf(10_000_000);
+const shortStory = storyOf(act, 10_000_000);
+const troubledStory = storyOf(fc.oneof({ weight: 2, arbitrary: act }, { weight: 1, arbitrary: trouble }), 200_000_000);
 
-function tell(acts: [Act, number][]): LaneRecord[] {
+const otherBoot = 'b000000000000002';
+
+function tell(acts: [Act | Trouble, number][]): LaneRecord[] {
   const lane = laneOf({ servers: 3 });
   let at = 0;
   for (const [what, passesMs] of acts) {
     at += passesMs;
+    const now = { received_at: startMs + at };
     if (what.do === 'account') lane.post(`Account.${what.verb}`, accountBody(what.account), at);
     else if (what.do === 'server')
       lane.post(`Server.${what.verb}`, serverBody(what.account, what.server, at - what.agoMs), at);
@@ -93,10 +109,24 @@ function tell(acts: [Act, number][]): LaneRecord[] {
     } else if (what.do === 'broken') lane.post('Server.Updated', what.body, at);
     else if (what.do === 'unverified')
       lane.post('Server.Updated', '{}', at, { verdict: 'rejected', verdict_reason: 'signature mismatch' });
-    else lane.tick(at);
+    else if (what.do === 'other') tellOther(lane, what.seq, at);
+    else if (what.do === 'gap')
+      lane.control({ ...now, kind: 'gap', document: JSON.stringify({ boot: otherBoot, edge: 'edge-2' }) });
+    else if (what.do === 'takeover') {
+      const { do: _, ...document } = what;
+      lane.control({ ...now, kind: 'takeover', document: JSON.stringify(document) });
+    } else lane.tick(at);
   }
   lane.tick(at + 5_000);
   return lane.records;
+}
+
+/** A record of the second edge: its boot, a tick, or what follows from its number. */
+function tellOther(lane: LaneBuilder, seq: number, at: number): void {
+  const parts = { boot: otherBoot, seq, received_at: startMs + at };
+  if (seq === 0) lane.control({ ...parts, kind: 'boot', edge: 'edge-2' });
+  else if (seq % 3 === 0) lane.control({ ...parts, kind: 'tick', time: startMs + at });
+  else lane.post('Server.Created', serverBody('AAA', `O${seq}`, at), at, parts);
 }
 
 /** The state's entries, without their order. */
@@ -122,17 +152,20 @@ const holds = <T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => void) =>
   fc.assert(fc.property(arbitrary, law), { numRuns });
 
 test('batch invariance: how records are batched changes neither outputs nor state', () => {
-  holds(fc.tuple(story, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 })), ([acts, sizes]) => {
-    const records = tell(acts);
-    const whole = run(records);
-    const parts = run(records, sizes);
-    expect(parts.outputs).toEqual(whole.outputs);
-    expect(entriesOf(parts.state)).toEqual(entriesOf(whole.state));
-  });
+  holds(
+    fc.tuple(troubledStory, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 })),
+    ([acts, sizes]) => {
+      const records = tell(acts);
+      const whole = run(records);
+      const parts = run(records, sizes);
+      expect(parts.outputs).toEqual(whole.outputs);
+      expect(entriesOf(parts.state)).toEqual(entriesOf(whole.state));
+    },
+  );
 });
 
 test('a state restored at any point goes on exactly as the one that was saved', () => {
-  holds(fc.tuple(story, fc.nat()), ([acts, cut]) => {
+  holds(fc.tuple(troubledStory, fc.nat()), ([acts, cut]) => {
     const records = tell(acts);
     const at = cut % (records.length + 1);
     const whole = run(records);
@@ -145,7 +178,7 @@ test('a state restored at any point goes on exactly as the one that was saved', 
 });
 
 test('a snapshot that is written while the flow goes on is of the moment at which it began', () => {
-  holds(fc.tuple(story, fc.nat()), ([acts, cut]) => {
+  holds(fc.tuple(troubledStory, fc.nat()), ([acts, cut]) => {
     const records = tell(acts);
     const at = cut % (records.length + 1);
     const { state } = run(records.slice(0, at));
@@ -225,7 +258,7 @@ test('a delivery on which the flow throws becomes the reject `internal`; all oth
 });
 
 test('the ledger balances after every record', () => {
-  holds(story, (acts) => {
+  holds(troubledStory, (acts) => {
     let state = createState();
     for (const record of tell(acts)) {
       state = step(state, [record]).state;
@@ -236,7 +269,7 @@ test('the ledger balances after every record', () => {
 });
 
 test('open episodes as counted are those that the rows show', () => {
-  holds(story, (acts) => {
+  holds(troubledStory, (acts) => {
     const { state, outputs } = run(tell(acts));
     const rows = new Map(
       outputs.flatMap((output) => (output.kind === 'episode' ? [[output.value.id, output.value.state]] : [])),
@@ -247,7 +280,7 @@ test('open episodes as counted are those that the rows show', () => {
 });
 
 test('versions of an id only grow, and its first received time never changes', () => {
-  holds(story, (acts) => {
+  holds(troubledStory, (acts) => {
     const seen = new Map<string, { version: number; first: number }>();
     for (const output of run(tell(acts)).outputs) {
       if (!('first_received_at' in output.value)) continue;
