@@ -69,21 +69,32 @@ export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWareho
       return await result.json<Row>();
     });
 
+  const send = (kind: TableKind, schema: object, bodies: readonly Uint8Array[]) =>
+    guard(options.url, async () => {
+      const { stream } = await client.exec({
+        query: `INSERT INTO ${tableOf(kind, database)} FORMAT Avro`,
+        values: Readable.from([Buffer.concat(containerParts(schema, bodies))], { objectMode: false }),
+        clickhouse_settings: insertSettings,
+      });
+      await buffer(stream);
+    });
+
   return {
     migrate: () => applyMigrations({ run, ask }, migrations, ttlDays, database),
     async insert(kind, schemaId, bodies) {
       if (bodies.length === 0) return;
       const version = schemas.find(({ id }) => id === schemaId);
       if (version?.kind !== kind) throw new Error(`Schema ${schemaId} is not one of ${kind}`);
-      const container = Buffer.concat(containerParts(version.schema, bodies));
-      await guard(options.url, async () => {
-        const { stream } = await client.exec({
-          query: `INSERT INTO ${tableOf(kind, database)} FORMAT Avro`,
-          values: Readable.from([container], { objectMode: false }),
-          clickhouse_settings: insertSettings,
+      try {
+        await send(kind, version.schema, bodies);
+      } catch (error) {
+        if (!(error instanceof WarehouseError) || error.code !== 'WAREHOUSE_DATA') throw error;
+        // A table that does not even take no rows at all under this schema has nothing against these.
+        await send(kind, version.schema, []).catch((cause: WarehouseError) => {
+          throw cause.retryable ? cause : new WarehouseError('WAREHOUSE_SCHEMA', cause.message, { cause });
         });
-        await buffer(stream);
-      });
+        throw error;
+      }
     },
     async rows<K extends TableKind>(kind: K, { tenant, ids, positions, limit = 1000 }: RowFilter = {}) {
       const conditions = [
@@ -133,14 +144,20 @@ function restoreBytes(kind: TableKind, row: Record<string, unknown>): Record<str
   );
 }
 
+/** The number of all exceptions of libraries: for the rest of them see `codeOf`. */
+const avroException = 1001;
+
 /** Numbers of src/Common/ErrorCodes.cpp by what they mean here. */
 const exceptionsByCode: Partial<Record<WarehouseErrorCode, readonly number[]>> = {
   WAREHOUSE_TIMEOUT: [159, 209],
   WAREHOUSE_OVERLOADED: [202, 241, 243, 252, 439],
   WAREHOUSE_REFUSED: [164, 192, 193, 194, 497, 516],
   WAREHOUSE_SCHEMA: [16, 47, 60, 81],
-  // 1001 is a library's own exception: that of the Avro reader, on a damaged row.
-  WAREHOUSE_DATA: [8, 26, 27, 33, 36, 41, 43, 53, 62, 70, 117, 229, 456, 457, 748, 1001],
+  // Values, text that is none of its type, and constraints or views that somebody added to a table.
+  WAREHOUSE_DATA: [
+    ...[6, 8, 25, 26, 27, 33, 36, 38, 41, 43, 53, 62, 69, 70, 72, 117, 128, 131, 190, 229, 321, 349, 376, 395, 407],
+    ...[456, 457, 467, 469, 675, 676, 691, 748, avroException],
+  ],
 };
 
 const codeOfException = new Map(
@@ -148,6 +165,12 @@ const codeOfException = new Map(
     numbers.map((number) => [number, code as WarehouseErrorCode] as const),
   ),
 );
+
+/** Of a library's exceptions only those of the Avro reader are about rows, which are damaged then; a full disk is one too. */
+function codeOf(number: number, message: string): WarehouseErrorCode {
+  if (number === avroException && !message.includes('avro::')) return 'WAREHOUSE_OTHER';
+  return codeOfException.get(number) ?? 'WAREHOUSE_OTHER';
+}
 
 async function guard<T>(url: string, call: () => Promise<T>): Promise<T> {
   try {
@@ -161,7 +184,7 @@ function asWarehouseError(error: Error & { code?: string }, url: string): Wareho
   // The client leaves an exception alone that has no name in brackets at its end.
   const number = error instanceof ClickHouseError ? error.code : /^Code: (\d+)\./.exec(error.message)?.[1];
   if (number !== undefined) {
-    const code = codeOfException.get(Number(number)) ?? 'WAREHOUSE_OTHER';
+    const code = codeOf(Number(number), error.message);
     return new WarehouseError(code, `ClickHouse at ${url} refuses, code ${number}: ${error.message.trim()}`, {
       cause: error,
     });

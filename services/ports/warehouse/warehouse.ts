@@ -49,8 +49,9 @@ export interface SqlWarehouse extends Warehouse {
 
 /**
  * unavailable: not reached, or it broke off; timeout: no answer in time; overloaded: too many queries, or memory is
- * short; refused: wrong credentials or rights; schema: a table, column or database is missing; data: it does not take
- * these rows or this query; migration: an applied migration was changed; other: what ClickHouse said is none of these.
+ * short; refused: wrong credentials or rights; schema: a table, column or database is missing, or takes no rows of this
+ * form; data: it does not take these rows, though it might take others, or this query; migration: an applied migration
+ * was changed; other: what ClickHouse said is none of these.
  */
 export type WarehouseErrorCode =
   | 'WAREHOUSE_UNAVAILABLE'

@@ -33,7 +33,13 @@ test.each([
   [408, 'Code: 159. DB::Exception: Timeout exceeded. (TIMEOUT_EXCEEDED)', 'WAREHOUSE_TIMEOUT', true],
   [403, 'Code: 516. DB::Exception: u: Authentication failed. (AUTHENTICATION_FAILED)', 'WAREHOUSE_REFUSED', false],
   [404, "Code: 60. DB::Exception: Table x doesn't exist. (UNKNOWN_TABLE)", 'WAREHOUSE_SCHEMA', false],
-  [400, 'Code: 117. DB::Exception: Cannot parse. (INCORRECT_DATA)', 'WAREHOUSE_DATA', false],
+  [400, 'Code: 36. DB::Exception: Cannot insert into type DateTime64. (BAD_ARGUMENTS)', 'WAREHOUSE_SCHEMA', false],
+  [
+    500,
+    'Code: 1001. DB::Exception: std::filesystem: No space left on device. (STD_EXCEPTION)',
+    'WAREHOUSE_OTHER',
+    true,
+  ],
   [500, 'Code: 999. DB::Exception: Something new. (KEEPER_EXCEPTION)', 'WAREHOUSE_OTHER', true],
   [503, '<html>no upstream</html>', 'WAREHOUSE_UNAVAILABLE', true],
 ])('status %i with %j', async (status, text, code, retryable) => {
@@ -43,6 +49,22 @@ test.each([
   const failure = insert(into);
   await expect(failure).rejects.toMatchObject({ code, retryable, cause: expect.any(Error) });
   await expect(failure).rejects.not.toThrow('hidden');
+});
+
+test.each([
+  [200, '', 'WAREHOUSE_DATA', false],
+  [400, 'Code: 36. DB::Exception: Cannot insert into type DateTime64. (BAD_ARGUMENTS)', 'WAREHOUSE_SCHEMA', false],
+  [503, 'Code: 202. DB::Exception: Too many. (TOO_MANY_SIMULTANEOUS_QUERIES)', 'WAREHOUSE_OVERLOADED', true],
+])('rows are refused, and no rows at all are answered %i %j', async (status, text, code, retryable) => {
+  const answers = [[400, 'Code: 117. DB::Exception: Cannot parse. (INCORRECT_DATA)'] as const, [status, text] as const];
+  const into = await reach((request, response) =>
+    request.resume().on('end', () => {
+      const [nextStatus, nextText] = answers.shift()!;
+      response.writeHead(nextStatus).end(nextText);
+    }),
+  );
+  await expect(insert(into)).rejects.toMatchObject({ code, retryable });
+  expect(answers).toEqual([]);
 });
 
 test('nobody there', async () => {

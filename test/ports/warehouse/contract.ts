@@ -32,7 +32,7 @@ export function describeWarehouse(name: string, open: () => Promise<Warehouse>):
         await warehouse.migrate();
       });
 
-      const kinds: TableKind[] = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject'];
+      const kinds: TableKind[] = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject', 'refusal'];
       test.each(kinds)('gives back a %s as it was written, every field of it', async (kind) => {
         const value = fixture(kind, { tenant: tenant() });
         await insert(kind, value);
