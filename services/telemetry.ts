@@ -82,6 +82,41 @@ export function edgeMetrics(registry: Registry) {
   };
 }
 
+export type ForwarderMetrics = ReturnType<typeof forwarderMetrics>;
+
+/** Of an edge whose lanes are in Kafka, behind its journal. */
+export function forwarderMetrics(registry: Registry) {
+  const { counter, gauge } = declarations(registry);
+  return {
+    forwarded: counter('hookwatch_edge_forwarded_records_total', 'Records that were acknowledged by their lanes.'),
+    resent: counter(
+      'hookwatch_edge_resent_records_total',
+      'Records that were sent again, since their lane lacked one that it had acknowledged.',
+    ),
+    errors: counter(
+      'hookwatch_edge_forward_errors_total',
+      'Appends to lanes that had to be tried again, by error code.',
+      ['code'],
+    ),
+    unforwardedRecords: gauge(
+      'hookwatch_edge_unforwarded_records',
+      'Records that no lane has acknowledged yet: what would be lost with the disk now.',
+    ),
+    unforwardedBytes: gauge(
+      'hookwatch_edge_unforwarded_bytes',
+      'Bytes of the records that no lane has acknowledged yet.',
+    ),
+    unforwardedSeconds: gauge(
+      'hookwatch_edge_unforwarded_seconds',
+      'Age of the oldest record that no lane has acknowledged yet; 0 where there is none.',
+    ),
+    uncoveredRecords: gauge(
+      'hookwatch_edge_uncovered_records',
+      'Records of the journal from the first one on that no checkpoint covers yet: they cannot be trimmed.',
+    ),
+  };
+}
+
 export type WorkerMetrics = ReturnType<typeof workerMetrics>;
 
 /** Ledger behind the edge: journaled = events + linked twins + rejects + pending. Read from the lane's state. */
@@ -168,8 +203,18 @@ export function sinkMetrics(registry: Registry) {
       "Time from a delivery's received_at to its row in ClickHouse, replays left out.",
       secondsBuckets,
     ),
-    lagRecords: gauge('hookwatch_sink_lag_records', 'Outputs that are not in ClickHouse yet.'),
-    position: gauge('hookwatch_sink_position', 'Position in the outputs up to which everything is in ClickHouse.'),
+    refused: counter(
+      'hookwatch_sink_refused_total',
+      'Rows that ClickHouse refused, kept in hookwatch.sink_refused, replays included; without a table where the frame cannot be read.',
+      ['table'],
+    ),
+    lost: counter('hookwatch_sink_lost_records_total', 'Outputs that their log let go before ClickHouse had them.', [
+      'source',
+    ]),
+    lagRecords: gauge('hookwatch_sink_lag_records', 'Outputs that are not in ClickHouse yet.', ['source']),
+    position: gauge('hookwatch_sink_position', 'Position in the outputs up to which everything is in ClickHouse.', [
+      'source',
+    ]),
     blocked: gauge('hookwatch_sink_blocked', '1 while ClickHouse cannot be reached or refuses what it is given.'),
   };
 }

@@ -1,0 +1,32 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { LogRecord } from '../../ports/log/log.ts';
+import type { ReadJournal } from './reader.ts';
+
+/** Up to where the journal is covered: every record before the position is in a snapshot of its lane. */
+export interface Coverage {
+  readonly position: number;
+  /** Walks on to the first record that is not covered yet. */
+  advance(signal: AbortSignal): Promise<void>;
+}
+
+export function createCoverage(
+  readJournal: ReadJournal,
+  start: number,
+  isCovered: (record: LogRecord) => boolean,
+): Coverage {
+  let position = start;
+  return {
+    get position() {
+      return position;
+    },
+    async advance(signal) {
+      while (!signal.aborted) {
+        const records = await readJournal(position);
+        const open = records.find((record) => !isCovered(record));
+        position = open?.position ?? (records.at(-1)?.position ?? position - 1) + 1;
+        if (open || records.length === 0) return;
+        await breathe();
+      }
+    },
+  };
+}

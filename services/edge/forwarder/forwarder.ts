@@ -1,0 +1,284 @@
+/**
+ * Brings what an edge has journaled into the lanes, where those are in Kafka. Nothing that is answered depends on it:
+ * while Kafka is away, records wait in the journal.
+ *
+ *   journal ──▶ reader ──▶ a route per partition ──▶ lanes ──▶ worker
+ *      ▲           ▲                                              │ how far it has come
+ *      └─ let go ──┴─ sent again ◀─────────── sight ◀─────────────┘
+ *
+ * 1. Every record arrives at least once; those of a lane in the order of the journal. The flow drops repeats.
+ * 2. A partition that is stuck holds up no other one: each has a place of its own in the journal, and one batch in memory.
+ * 3. What a lane has acknowledged and lost all the same is seen from what its worker says, and sent again.
+ * 4. The journal keeps what the newest snapshot but one of a lane does not hold, and what has not been acknowledged.
+ */
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { placeOf } from '../../core/records/place.ts';
+import type { Log, LogRecord } from '../../ports/log/log.ts';
+import type { Progress } from '../../ports/progress/progress.ts';
+import type { ForwarderMetrics } from '../../telemetry.ts';
+import type { Backlog } from './backlog.ts';
+import { type Hint, readHint, writeHint } from './hint.ts';
+import { createJournalReader } from './reader.ts';
+import { createRetry } from './retry.ts';
+import { createRoute, type Route } from './route.ts';
+import { createRoutes, type Partition } from './routes.ts';
+import { createSight } from './sight.ts';
+import { createTrouble } from './trouble.ts';
+
+export interface ForwarderOptions {
+  journal: Pick<Log, 'read' | 'bounds'>;
+  /** The partition that holds a tenant's lane: one object for all tenants that share it. */
+  lane(tenant: string): Partition;
+  progress: Pick<Progress, 'latest'>;
+  /** The lanes that are worked on. Whatever else is in the journal is brought into its lane too. */
+  tenants: readonly string[];
+  /** Remembers over restarts what was acknowledged; its folder is made if need be. */
+  hintFile: string;
+  metrics: ForwarderMetrics;
+  logger: Logger;
+  /** Wall clock, epoch milliseconds. */
+  now?: () => number;
+  limits?: Partial<ForwarderLimits>;
+}
+
+export interface ForwarderLimits {
+  /** Of one append; a larger record goes alone. */
+  batchRecordsMax: number;
+  batchBytesMax: number;
+  /** How often the journal is looked at when it has been read to its end. */
+  pollIntervalMs: number;
+  /** Pauses after an append that failed, from the first to the longest. */
+  pauseMsMin: number;
+  pauseMsMax: number;
+  /** How often workers' progress is read. */
+  lookIntervalMs: number;
+  /** How often metrics are set and the hint is saved. */
+  noteIntervalMs: number;
+}
+
+const defaultLimits: ForwarderLimits = {
+  batchRecordsMax: 2_000,
+  batchBytesMax: 900_000,
+  pollIntervalMs: 10,
+  pauseMsMin: 100,
+  pauseMsMax: 5_000,
+  lookIntervalMs: 2_000,
+  noteIntervalMs: 1_000,
+};
+
+/** A lane whose oldest unacknowledged record is older than this is not live. */
+const lagMsMax = 5_000;
+
+export interface Forwarder {
+  /** Rejects on a fault of this program: nothing is forwarded any more. What is journaled is safe all the same. */
+  readonly failed: Promise<never>;
+  /** True while what is new in a lane arrives there late. */
+  catchingUp(tenant: string): boolean;
+  /** The journal may let go of what lies before this position. */
+  covered(): number;
+  /** Brings what is left into the lanes, for at most `deadlineMs`. The journal is the caller's to close, after this. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** What one read of the journal takes: this thread has deliveries to answer, so about a millisecond. */
+const readLimits = { records: 1_000, bytes: 1024 * 1024 };
+
+/** Reads the journal's bounds and the hint, and goes on by itself. Rejects where the journal cannot be read. */
+export async function startForwarder(options: ForwarderOptions): Promise<Forwarder> {
+  const { journal, logger, hintFile } = options;
+  await mkdir(dirname(hintFile), { recursive: true });
+  const { first, next } = await journal.bounds();
+  const hint = await readHint(hintFile, journal);
+  if (!hint && next > first) logger.warn({ hintFile }, 'It is not known what was forwarded: the journal is sent again');
+  return forward(options, startOf(hint, first, next));
+}
+
+/** Where to begin in the journal. */
+interface Start {
+  covered: number;
+  /** Lanes that were forwarded to. */
+  lanes: Readonly<Record<string, number>>;
+  /** All other lanes: one that was not known yet stands behind what had been read. */
+  others: number;
+  /**
+   * Without a hint all of the journal would be sent, also of boots that the flow has forgotten: it would take them for
+   * new. So below this position nothing is sent before workers were asked, and nothing that their snapshots hold.
+   */
+  guardedTo: number;
+}
+
+function startOf(hint: Hint | undefined, first: number, next: number): Start {
+  if (!hint) return { covered: first, lanes: {}, others: first, guardedTo: next };
+  const lanes = Object.entries(hint.lanes).map(([tenant, position]) => [tenant, Math.max(first, position)] as const);
+  const others = Math.min(...lanes.map(([, position]) => position));
+  return { covered: Math.max(first, hint.covered), lanes: Object.fromEntries(lanes), others, guardedTo: first };
+}
+
+function forward(options: ForwarderOptions, start: Start): Forwarder {
+  const { journal, metrics, logger, now = Date.now } = options;
+  const limits: ForwarderLimits = { ...defaultLimits, ...options.limits };
+  const troubles = createTroubles(logger);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const guard = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch((error) =>
+    logger.error({ err: error }, 'Forwarding has failed: deliveries stay in the journal'),
+  );
+  const keep = (task: Promise<void>) => void task.catch(failed.reject);
+
+  const retryRead = createRetry({ ...limits, signal, trouble: troubles.journal });
+  const reader = createJournalReader({
+    readJournal: async (from) => (await retryRead(() => journal.read(from, readLimits))) ?? [],
+    position: Math.min(start.covered, start.others),
+    onRecords: enter,
+    pollIntervalMs: limits.pollIntervalMs,
+  });
+  const routes = createRoutes({ partitionOf: options.lane, begin: beginRoute });
+  const sight = createSight({
+    tenants: options.tenants,
+    progress: options.progress,
+    readJournal: reader.read,
+    coveredTo: start.covered,
+    routes,
+    trouble: troubles.progress,
+    logger,
+    now,
+  });
+
+  function beginRoute(partition: Partition, position: number, owns: (tenant: string) => boolean): Route {
+    const onFailure = (error: unknown) => metrics.errors.inc({ code: codeOf(error) });
+    const route = createRoute({
+      ...limits,
+      partition,
+      reader,
+      position,
+      owns,
+      passesOver: (at, place) => at < start.guardedTo && sight.isCovered(place),
+      retry: createRetry({ ...limits, signal, trouble: troubles.lanes, onFailure }),
+      metrics,
+    });
+    keep(guard.promise.then(() => route.run(signal)));
+    return route;
+  }
+
+  /** Takes records into account before any route comes upon them. */
+  function enter(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      const place = placeOf(record.frame);
+      const route = routes.open(record.key, record.position);
+      if (record.position >= route.positionOf(record.key)) route.backlog.add(record, place.receivedAt);
+      sight.add(place, record.position);
+    }
+    for (const route of routes.all()) route.wake();
+  }
+
+  const covered = () => Math.min(sight.coveredTo, ...Object.values(routes.positions()));
+
+  async function look(): Promise<void> {
+    while (!signal.aborted) {
+      await sight.look(signal);
+      if (sight.complete && reader.position >= start.guardedTo) guard.resolve();
+      await wait(limits.lookIntervalMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  let noted = '';
+  async function note(): Promise<void> {
+    setGauges(metrics, [...routes.all()], now());
+    metrics.uncoveredRecords.set(reader.position - covered());
+    const hint: Hint = { covered: covered(), lanes: routes.positions() };
+    const text = JSON.stringify(hint);
+    if (text === noted) return;
+    try {
+      await writeHint(options.hintFile, journal, hint);
+      noted = text;
+      troubles.hint.end(routes);
+    } catch (error) {
+      troubles.hint.begin(routes, error);
+    }
+  }
+
+  async function keepNotes(): Promise<void> {
+    for (let ending = false; !ending; ) {
+      await wait(limits.noteIntervalMs, undefined, { signal }).catch(() => {});
+      ending = signal.aborted;
+      await note();
+    }
+  }
+
+  async function drain(deadlineMs: number): Promise<void> {
+    const endsAt = performance.now() + deadlineMs;
+    const { next } = await journal.bounds();
+    const isLeft = () => [reader.position, ...Object.values(routes.positions())].some((position) => position < next);
+    while (isLeft() && performance.now() < endsAt) await wait(limits.pollIntervalMs);
+  }
+
+  for (const tenants of Map.groupBy([...options.tenants, ...Object.keys(start.lanes)], options.lane).values()) {
+    const position = Math.min(...tenants.map((tenant) => start.lanes[tenant] ?? start.others));
+    for (const tenant of tenants) routes.open(tenant, position);
+  }
+  if (start.guardedTo <= reader.position) guard.resolve();
+  keep(reader.run(signal));
+  keep(look());
+  const notes = keepNotes();
+  keep(notes);
+
+  return {
+    failed: failed.promise,
+    catchingUp(tenant) {
+      const oldestAt = routes.of(tenant)?.backlog.oldestAt;
+      return oldestAt !== undefined && now() - oldestAt > lagMsMax;
+    },
+    covered,
+    async stop(deadlineMs) {
+      try {
+        await drain(deadlineMs);
+      } finally {
+        stopping.abort();
+        await notes.catch(() => {});
+      }
+    },
+  };
+}
+
+function setGauges(metrics: ForwarderMetrics, routes: readonly Route[], nowMs: number): void {
+  const sum = (count: (backlog: Backlog) => number) => routes.reduce((total, { backlog }) => total + count(backlog), 0);
+  metrics.unforwardedRecords.set(sum(({ records }) => records));
+  metrics.unforwardedBytes.set(sum(({ bytes }) => bytes));
+  const ages = routes.map(({ backlog }) => nowMs - (backlog.oldestAt ?? nowMs));
+  metrics.unforwardedSeconds.set(Math.max(0, ...ages) / 1000);
+}
+
+function createTroubles(logger: Logger) {
+  return {
+    lanes: createTrouble(
+      logger,
+      'Records cannot be brought into their lanes: they wait in the journal',
+      'Records are brought into their lanes again',
+    ),
+    journal: createTrouble(
+      logger,
+      'The journal cannot be read: nothing is brought into the lanes',
+      'The journal can be read again',
+    ),
+    progress: createTrouble(
+      logger,
+      'It is not known how far lanes have been worked on: the journal is not trimmed, nor is what was lost sent again',
+      'It is known again how far lanes have been worked on',
+    ),
+    hint: createTrouble(
+      logger,
+      'Cannot save what was forwarded: after a restart more is sent again',
+      'What was forwarded is saved again',
+    ),
+  };
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' ? code : 'unknown';
+}

@@ -1,0 +1,48 @@
+/**
+ * Where forwarding was when it was last looked at. It is a hint: without it, or with an old one, records are sent again,
+ * which has no effect. So it is written without waiting for the disk.
+ */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { placeOf } from '../../core/records/place.ts';
+import type { Log } from '../../ports/log/log.ts';
+
+export interface Hint {
+  /** Everything before this position of the journal is covered by snapshots. */
+  covered: number;
+  /** Tenant → everything of it before this position was acknowledged. */
+  lanes: Readonly<Record<string, number>>;
+}
+
+const position = z.number().int().min(0);
+const hintSchema = z.object({
+  covered: position,
+  lanes: z.record(z.string(), position).refine((lanes) => Object.keys(lanes).length > 0),
+  /** A record of the journal: the hint is of no other one. */
+  newest: z.object({ position, id: z.string() }),
+});
+
+/** The hint in a file, if it is of this journal. */
+export async function readHint(file: string, journal: Pick<Log, 'read'>): Promise<Hint | undefined> {
+  try {
+    const { newest, ...hint } = hintSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return (await idAt(journal, newest.position)) === newest.id ? hint : undefined;
+  } catch {
+    // None yet, damaged, or of a journal that has let go of the record: all the same.
+    return undefined;
+  }
+}
+
+export async function writeHint(file: string, journal: Pick<Log, 'read'>, hint: Hint): Promise<void> {
+  const newest = Math.max(...Object.values(hint.lanes)) - 1;
+  const id = newest < 0 ? undefined : await idAt(journal, newest);
+  if (id === undefined) return;
+  const temporary = `${file}.new`;
+  await writeFile(temporary, `${JSON.stringify({ ...hint, newest: { position: newest, id } })}\n`, { mode: 0o600 });
+  await rename(temporary, file);
+}
+
+async function idAt(journal: Pick<Log, 'read'>, position: number): Promise<string | undefined> {
+  const [record] = await journal.read(position, { records: 1, bytes: 1 });
+  return record?.position === position ? placeOf(record.frame).id : undefined;
+}

@@ -1,0 +1,136 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { type Place, placeOf } from '../../core/records/place.ts';
+import type { LogRecord } from '../../ports/log/log.ts';
+import type { Progress } from '../../ports/progress/progress.ts';
+import { type Boots, createBoots, type LostRecord, type Worked, workedOf } from './boots.ts';
+import { createCoverage } from './coverage.ts';
+import type { ReadJournal } from './reader.ts';
+import type { Routes } from './routes.ts';
+import type { Trouble } from './trouble.ts';
+
+/** What workers say of this edge's lanes: what was lost on the way is sent again, and what is covered may be let go. */
+export interface Sight {
+  /** Everything in the journal before this position is covered. */
+  readonly coveredTo: number;
+  /** All lanes have been asked about at least once. */
+  readonly complete: boolean;
+  /** Takes a record of the journal into account, in its order. */
+  add(place: Place, position: number): void;
+  /** The newest snapshots but one say that the record was worked on. */
+  isCovered(place: Place): boolean;
+  /** Asks how far the lanes have been worked on. Called every few seconds. */
+  look(signal: AbortSignal): Promise<void>;
+}
+
+export interface SightOptions {
+  /** The lanes that are worked on. Those of tenants that are no longer configured hold nothing back. */
+  tenants: readonly string[];
+  progress: Pick<Progress, 'latest'>;
+  /** Of what has been added. */
+  readJournal: ReadJournal;
+  /** Everything in the journal before it is covered. */
+  coveredTo: number;
+  routes: Pick<Routes, 'of'>;
+  trouble: Trouble;
+  logger: Logger;
+  /** This edge's clock, epoch milliseconds. */
+  now(): number;
+}
+
+interface LaneSight {
+  readonly tenant: string;
+  readonly boots: Boots;
+  live: { position: number; worked: Worked } | undefined;
+  covered: Worked | undefined;
+  asked: boolean;
+  /** What is said before the lane has been worked on up to here knows nothing of what was sent again. */
+  quietUntil: number;
+}
+
+export function createSight(options: SightOptions): Sight {
+  const { readJournal, routes, trouble, logger, now } = options;
+  const lanes = new Map<string, LaneSight>(options.tenants.map((tenant) => [tenant, createLaneSight(tenant)]));
+  const coverage = createCoverage(readJournal, options.coveredTo, ({ key, position, frame }) =>
+    lanes.has(key) ? isCovered(placeOf(frame)) : position < routes.of(key)!.positionOf(key),
+  );
+
+  function isCovered(place: Place): boolean {
+    const lane = lanes.get(place.tenant);
+    return lane?.covered !== undefined && lane.boots.holds(lane.covered, place, now());
+  }
+
+  async function ask(lane: LaneSight): Promise<void> {
+    try {
+      const { live, covered } = await options.progress.latest(lane.tenant);
+      lane.live = live && { position: live.position, worked: workedOf(live.producers) };
+      lane.covered = covered && workedOf(covered.producers);
+      lane.asked = true;
+      trouble.end(lane);
+    } catch (error) {
+      trouble.begin(lane, error);
+    }
+  }
+
+  /** Sends a lane's records again from the first one that was lost. */
+  async function repair(lane: LaneSight, signal: AbortSignal): Promise<void> {
+    const { tenant, live, boots, quietUntil } = lane;
+    const lost = live && live.position >= quietUntil ? boots.lost(live.worked, now()) : undefined;
+    if (!lost) return;
+    const route = routes.of(tenant)!;
+    const from = await find(tenant, lost, route.positionOf(tenant), signal);
+    if (from === undefined) return;
+    logger.warn({ tenant, boot: lost.boot, seq: lost.seq }, 'A lane has lost records: they are sent again');
+    lane.quietUntil = Number.POSITIVE_INFINITY;
+    route.resend(tenant, from).then((sentTo) => {
+      lane.quietUntil = sentTo;
+    });
+  }
+
+  /** Where in the journal a record stands; undefined where it has not been sent yet. */
+  async function find(
+    tenant: string,
+    { boot, seq, from }: LostRecord,
+    sentTo: number,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const isLost = ({ key, frame }: LogRecord) => {
+      if (key !== tenant) return false;
+      const place = placeOf(frame);
+      return place.boot === boot && place.seq === seq;
+    };
+    for (let position = Math.max(from, coverage.position); position < sentTo && !signal.aborted; ) {
+      const records = await readJournal(position);
+      const found = records.find(isLost);
+      if (found) return found.position < sentTo ? found.position : undefined;
+      position = (records.at(-1)?.position ?? sentTo) + 1;
+      await breathe();
+    }
+    return undefined;
+  }
+
+  return {
+    get coveredTo() {
+      return coverage.position;
+    },
+    get complete() {
+      return [...lanes.values()].every(({ asked }) => asked);
+    },
+    add(place, position) {
+      lanes.get(place.tenant)?.boots.add(place, position);
+    },
+    isCovered,
+    async look(signal) {
+      for (const lane of lanes.values()) await ask(lane);
+      await coverage.advance(signal);
+      for (const lane of lanes.values()) {
+        lane.boots.forget(coverage.position);
+        await repair(lane, signal);
+      }
+    },
+  };
+}
+
+function createLaneSight(tenant: string): LaneSight {
+  return { tenant, boots: createBoots(), live: undefined, covered: undefined, asked: false, quietUntil: -1 };
+}
