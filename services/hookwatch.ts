@@ -65,7 +65,7 @@ async function apply(args: string[]): Promise<number> {
   const { ports, host, tenants } = loadConfig(environment, parsePortOffset(values['port-offset']));
   return applyCommand({
     edgeInternalUrl: `http://127.0.0.1:${ports.edgeInternal}`,
-    consoleUrl: `http://${host}:${ports.console}`,
+    lanesUrls: [`http://${host}:${ports.console}`],
     tenants,
   });
 }

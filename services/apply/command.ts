@@ -2,13 +2,10 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { TenantConfig } from '../config.ts';
+import { createInstallation, type Installation, type InstallationUrls } from '../installation.ts';
 import { canonicalJson, settingsOf } from '../settings.ts';
 
-export interface ApplyContext {
-  /** The edge's internal port: http://127.0.0.1:8081. */
-  edgeInternalUrl: string;
-  /** Tells what is in force in the lanes. */
-  consoleUrl: string;
+export interface ApplyContext extends InstallationUrls {
   tenants: readonly TenantConfig[];
   /** How long a lane may take to read its new settings. */
   timeoutMs?: number;
@@ -23,54 +20,49 @@ thresholds from there on; what was found before stays. Tokens and keys are read 
 Exit code: 0 all lanes have them, 1 one has not (it says why), 2 wrong usage.
 `;
 
-type Lanes = Record<string, { settings?: { id: string } }>;
-
 /** Resolves to the exit code. */
 export async function applyCommand(context: ApplyContext): Promise<number> {
   const { out = process.stdout } = context;
+  const installation = createInstallation(context);
   let failures = 0;
   for (const tenant of context.tenants) {
-    const outcome = await apply(tenant, context).catch((error: Error) => ({ failure: error.message }));
+    const outcome = await apply(tenant, installation, context.timeoutMs).catch((error: Error) => ({
+      failure: error.message,
+    }));
     if ('failure' in outcome) failures++;
     out.write(`${tenant.name}: ${'failure' in outcome ? `failed: ${outcome.failure}` : outcome.done}\n`);
   }
   return failures === 0 ? 0 : 1;
 }
 
-async function apply(tenant: TenantConfig, context: ApplyContext): Promise<{ done: string } | { failure: string }> {
-  const current = await settingsInForce(tenant.name, context);
+async function apply(
+  tenant: TenantConfig,
+  installation: Installation,
+  timeoutMs = 10_000,
+): Promise<{ done: string } | { failure: string }> {
+  const settingsInForce = async () => (await installation.lanes())[tenant.name]?.settings;
+  const current = await settingsInForce();
   if (!current) return { failure: 'its lane has no settings yet; an edge writes them when it starts' };
   const wanted = settingsOf(tenant);
   const { id: predecessor, ...inForce } = current;
   if (canonicalJson(inForce) === canonicalJson(wanted)) return { done: 'nothing has changed' };
-  const id = await submit(tenant.name, wanted, predecessor, context);
-  const deadline = performance.now() + (context.timeoutMs ?? 10_000);
+  const id = await submit(tenant.name, wanted, predecessor, installation);
+  const deadline = performance.now() + timeoutMs;
   while (performance.now() < deadline) {
-    if ((await settingsInForce(tenant.name, context))?.id === id) return { done: `settings ${id} are in force` };
+    if ((await settingsInForce())?.id === id) return { done: `settings ${id} are in force` };
     await wait(50);
   }
   return { failure: `settings ${id} are journaled but not in force; hookwatch.control says why in its remark` };
 }
 
-async function settingsInForce(tenant: string, { consoleUrl }: ApplyContext): Promise<{ id: string } | undefined> {
-  const answer = await call(`${consoleUrl}/lanes`);
-  return ((await answer.json()) as Lanes)[tenant]?.settings;
-}
-
-async function submit(tenant: string, document: object, predecessor: string, context: ApplyContext): Promise<string> {
+async function submit(
+  tenant: string,
+  document: object,
+  predecessor: string,
+  installation: Installation,
+): Promise<string> {
   // The same change asked for twice, by two people or after a lost answer, is one change.
   const digest = createHash('sha256').update(predecessor).update(canonicalJson(document)).digest('hex');
   const idempotency_id = `apply-${digest.slice(0, 32)}`;
-  const body = JSON.stringify({ tenant, kind: 'settings', idempotency_id, document, predecessor });
-  const headers = { 'content-type': 'application/json' };
-  const answer = await call(`${context.edgeInternalUrl}/control`, { method: 'POST', headers, body });
-  return ((await answer.json()) as { id: string }).id;
-}
-
-async function call(url: string, init?: RequestInit): Promise<Response> {
-  const answer = await fetch(url, { ...init, signal: AbortSignal.timeout(5_000) }).catch((error: Error) => {
-    throw new Error(`Cannot reach ${url}: is Hookwatch running (npm start)? ${error.message}`, { cause: error });
-  });
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`);
-  return answer;
+  return installation.submit({ tenant, kind: 'settings', idempotency_id, document, predecessor });
 }

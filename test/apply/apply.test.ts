@@ -1,45 +1,14 @@
-import pino from 'pino';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { applyCommand } from '../../services/apply/command.ts';
-import { createStatusApp, serve } from '../../services/http.ts';
-import { createMemoryCheckpoints } from '../../services/ports/checkpoints/memory.ts';
-import { createMemoryLog } from '../../services/ports/log/memory.ts';
-import { createRegistry, workerMetrics } from '../../services/telemetry.ts';
-import { createWorker } from '../../services/worker/worker.ts';
-import { startTestEdge, tenant } from '../edge/fixture.ts';
+import { tenant } from '../edge/fixture.ts';
+import { startInstallation } from '../installation.ts';
 
-/** An edge and a worker with the lanes' page, as `npm start` has them. */
 async function start() {
-  const edge = await startTestEdge();
-  const registry = createRegistry('test');
-  const worker = createWorker({
-    tenants: ['northwind'],
-    records: edge.log,
-    outputs: createMemoryLog(),
-    checkpoints: createMemoryCheckpoints(),
-    metrics: workerMetrics(registry),
-    logger: pino({ level: 'silent' }),
-  });
-  const running = worker.run();
-  const app = createStatusApp(registry, worker.troubles);
-  app.get('/lanes', (c) => c.json(worker.lanes()));
-  const served = await serve(app, '127.0.0.1', 0);
-  onTestFinished(async () => {
-    await worker.stop();
-    await running;
-    await served.close();
-  });
-  await expect.poll(() => worker.lanes().northwind?.settings).toBeDefined();
+  const { lane, urls } = await startInstallation();
   const lines: string[] = [];
   const apply = (tenants = [tenant()], more = {}) =>
-    applyCommand({
-      edgeInternalUrl: edge.internalUrl,
-      consoleUrl: served.url,
-      tenants,
-      out: { write: (text) => void lines.push(text) },
-      ...more,
-    });
-  return { apply, lines, thresholds: () => worker.lanes().northwind?.settings?.rules };
+    applyCommand({ ...urls, tenants, out: { write: (text) => void lines.push(text) }, ...more });
+  return { apply, lines, thresholds: () => lane()?.settings?.rules };
 }
 
 const stricter = (servers: number) =>
