@@ -8,7 +8,7 @@ import { type Config, environment } from './config.ts';
 import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
 import { startEdge } from './edge/process.ts';
-import { keepTrimmed } from './edge/retention.ts';
+import { coveredByCheckpoints, keepTrimmed } from './edge/retention.ts';
 import { createStatusApp, serve } from './http.ts';
 import { createLogger } from './logger.ts';
 import { createFileCheckpoints } from './ports/checkpoints/files.ts';
@@ -43,6 +43,7 @@ export async function runEdge(config: Config): Promise<Running> {
   const log = createThreadedSqliteLog({ folder, segmentBytesMax: config.journal.segmentBytesMax });
   const journalBytes = () => segmentBytes(folder);
   const checkpoints = createFileCheckpoints(checkpointsFolder(config));
+  const lanes = config.tenants.map((tenant) => tenant.name);
   const edge = await startEdge({
     config,
     log,
@@ -57,8 +58,7 @@ export async function runEdge(config: Config): Promise<Running> {
   writeEdgePid(config.dataFolder);
   const stopTrimming = keepTrimmed({
     log,
-    checkpoints,
-    lanes: config.tenants.map((tenant) => tenant.name),
+    covered: () => coveredByCheckpoints(checkpoints, lanes),
     retentionMs: config.journal.retentionMs,
     journalBytes,
     journalBytesMax: config.journal.bytesMax,

@@ -44,6 +44,8 @@ export interface EdgeOptions {
   journalBytesMax: number;
   /** Remembers the last boot; its folder is made if need be. */
   stateFile: string;
+  /** Where lanes are elsewhere: true while what is journaled for one arrives there late. */
+  catchingUp?: ((lane: string) => boolean) | undefined;
   metrics: EdgeMetrics;
   registry: Registry;
   logger: Logger;
@@ -84,7 +86,7 @@ export async function createEdge(options: EdgeOptions): Promise<Edge> {
   const journal = createJournal({ log, clock, producer, metrics, logger, limits });
   const { journalBytes, journalBytesMax } = options;
   const readiness = createReadiness({ journal, journalBytes, journalBytesMax, metrics });
-  const ticker = createTicker({ lanes, clock, journal, metrics });
+  const ticker = createTicker({ lanes, clock, journal, metrics, catchingUp: options.catchingUp });
   const findEndpoint = indexEndpoints({ ...options, monotonicMs: clock.monotonicMs });
   const ledger = createLedger(metrics);
   const intake = createIntake({ findEndpoint, readiness, journal, clock, ledger, ticker, limits, timedOut });

@@ -11,6 +11,8 @@ export interface EdgeProcessOptions {
   /** Size of the journal on disk. */
   journalBytes: () => number;
   demoKeyPem?: string | undefined;
+  /** Where lanes are elsewhere: true while what is journaled for one arrives there late. */
+  catchingUp?: (lane: string) => boolean;
   registry: Registry;
   logger: Logger;
 }
@@ -24,7 +26,7 @@ export interface EdgeProcess {
 
 /** Starts an edge as it is configured. Rejects when a port is taken, a key is unreadable or the journal cannot be written. */
 export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProcess> {
-  const { config, log, journalBytes, demoKeyPem, registry, logger } = options;
+  const { config, log, journalBytes, demoKeyPem, catchingUp, registry, logger } = options;
   const edge = await createEdge({
     name: config.edgeName,
     host: config.host,
@@ -38,6 +40,7 @@ export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProces
     journalBytes,
     journalBytesMax: config.journal.bytesMax,
     stateFile: join(config.dataFolder, 'edge', 'state.json'),
+    catchingUp,
     metrics: edgeMetrics(registry),
     registry,
     logger,

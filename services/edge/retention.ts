@@ -6,9 +6,8 @@ import { createReminder } from './reminder.ts';
 
 export interface RetentionOptions {
   log: Log;
-  checkpoints: Checkpoints;
-  /** Tenants whose lanes the journal holds. */
-  lanes: readonly string[];
+  /** What lies before this position can be restored from checkpoints. */
+  covered: () => Promise<number>;
   retentionMs: number;
   /** Size of the journal on disk. */
   journalBytes: () => number;
@@ -22,17 +21,24 @@ const lookIntervalMs = 1_000;
 const trimIntervalMs = 60_000;
 
 /**
- * Lets go of records that two checkpoints of every lane cover and that are older than the retention; whatever their age,
+ * Up to where two checkpoints of every lane cover the log that they were taken of: should the newest turn out to be
+ * damaged, a lane is restored from the one before it.
+ */
+export async function coveredByCheckpoints(checkpoints: Checkpoints, lanes: readonly string[]): Promise<number> {
+  const positions = await Promise.all(lanes.map(async (lane) => (await checkpoints.list(lane)).at(-2) ?? -1));
+  return Math.min(...positions.map((position) => position + 1));
+}
+
+/**
+ * Lets go of records that are covered and older than the retention; whatever their age,
  * while the journal is above 70 % of its high-water mark. What is not covered yet always stays.
  *
  * @param nowMs wall clock, epoch milliseconds
  */
 export async function trimJournal(options: RetentionOptions, nowMs: number): Promise<void> {
-  const { log, checkpoints, lanes, retentionMs } = options;
-  // By the newest but one: should the newest turn out to be damaged, a lane is restored from the one before it.
-  const covered = await Promise.all(lanes.map(async (lane) => (await checkpoints.list(lane)).at(-2) ?? -1));
+  const { log, covered, retentionMs } = options;
   const expired = isPressed(options) ? Infinity : await firstReceivedAfter(log, nowMs - retentionMs);
-  await log.trim(Math.min(expired, ...covered.map((position) => position + 1)));
+  await log.trim(Math.min(expired, await covered()));
 }
 
 /**

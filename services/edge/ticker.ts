@@ -17,6 +17,8 @@ export interface TickerOptions {
   clock: EdgeClock;
   journal: Journal;
   metrics: EdgeMetrics;
+  /** True while what is journaled for a lane arrives there late: its ticks say so. */
+  catchingUp?: ((lane: string) => boolean) | undefined;
 }
 
 const idleMs = 10_000;
@@ -30,7 +32,8 @@ interface TickedLane {
   pending: boolean;
 }
 
-export function createTicker({ lanes, clock, journal, metrics }: TickerOptions): Ticker {
+export function createTicker(options: TickerOptions): Ticker {
+  const { lanes, clock, journal, metrics, catchingUp = () => false } = options;
   const ticked = new Map<string, TickedLane>();
   for (const name of lanes) ticked.set(name, { name, usedAtMs: -Infinity, tickedAtMs: -Infinity, pending: false });
 
@@ -42,7 +45,13 @@ export function createTicker({ lanes, clock, journal, metrics }: TickerOptions):
       bytes: tickBytes,
       // Stamped in the order of the lane, so everything before it is older and everything after it is not.
       encode: (number, receivedAt) =>
-        encode('control', controlRecord(lane.name, number, receivedAt, 'tick', { time: receivedAt })),
+        encode(
+          'control',
+          controlRecord(lane.name, number, receivedAt, 'tick', {
+            time: receivedAt,
+            catching_up: catchingUp(lane.name),
+          }),
+        ),
       committed() {
         lane.pending = false;
         metrics.controls.inc({ kind: 'tick' });

@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { encode } from '../../services/core/records/codec.ts';
-import { keepTrimmed, trimJournal } from '../../services/edge/retention.ts';
+import { coveredByCheckpoints, keepTrimmed, trimJournal } from '../../services/edge/retention.ts';
 import type { Checkpoints } from '../../services/ports/checkpoints/checkpoints.ts';
 import { createMemoryCheckpoints } from '../../services/ports/checkpoints/memory.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
@@ -30,7 +30,8 @@ async function trimmed(retentionMs: number, covered: Record<string, number>, byt
     if (position >= 0) await saveCheckpoints(checkpoints, lane, [position, position + 1]);
   }
   const size = { journalBytes: () => bytes, journalBytesMax: 1000 };
-  await trimJournal({ log, checkpoints, lanes: Object.keys(covered), retentionMs, ...size }, startMs + 9 * second);
+  const coveredTo = () => coveredByCheckpoints(checkpoints, Object.keys(covered));
+  await trimJournal({ log, covered: coveredTo, retentionMs, ...size }, startMs + 9 * second);
   return (await log.bounds()).first;
 }
 
@@ -61,8 +62,7 @@ test('a journal is looked at every second, and trimmed every minute or as soon a
   let bytes = 0;
   const stop = keepTrimmed({
     log,
-    checkpoints: createMemoryCheckpoints(),
-    lanes: ['acme'],
+    covered: async () => 0,
     retentionMs: 0,
     journalBytes: () => bytes,
     journalBytesMax: 1000,
@@ -85,7 +85,6 @@ test('a journal is looked at every second, and trimmed every minute or as soon a
 test('an empty journal stays as it is', async () => {
   const log = createMemoryLog();
   const size = { journalBytes: () => 0, journalBytesMax: 1000 };
-  const checkpoints = createMemoryCheckpoints();
-  await trimJournal({ log, checkpoints, lanes: ['acme'], retentionMs: 0, ...size }, startMs);
+  await trimJournal({ log, covered: async () => 0, retentionMs: 0, ...size }, startMs);
   expect(await log.bounds()).toEqual({ first: 0, next: 0 });
 });

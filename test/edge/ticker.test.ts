@@ -1,11 +1,19 @@
 import { expect, test, vi } from 'vitest';
-import { controlsOf, createTestTime, deliveriesOf, expectGapless, startTestEdge, tenant } from './fixture.ts';
+import {
+  controlsOf,
+  createTestTime,
+  deliveriesOf,
+  type EdgeFields,
+  expectGapless,
+  startTestEdge,
+  tenant,
+} from './fixture.ts';
 
 const contoso = tenant({ name: 'contoso', endpoints: [] });
 
-async function tickingEdge() {
+async function tickingEdge(fields: EdgeFields = {}) {
   const time = createTestTime();
-  const edge = await startTestEdge({ time, tenants: [tenant(), contoso], limits: { sweepIntervalMs: 5 } });
+  const edge = await startTestEdge({ time, tenants: [tenant(), contoso], limits: { sweepIntervalMs: 5 }, ...fields });
   const ticks = async () => controlsOf(await edge.log.records()).filter(({ kind }) => kind === 'tick');
   const lanes = async () => (await ticks()).map((tick) => tick.tenant);
   /** A second passes; resolves once `count` ticks are in the journal. */
@@ -61,6 +69,18 @@ test('a clock that is suspect writes none, flags deliveries, alarms, and recover
   const times = (await ticks()).map((tick) => tick.time!);
   expect(times).toEqual(times.toSorted((a, b) => a - b));
   expect(await edge.metricBy('hookwatch_edge_controls_total', 'kind')).toEqual({ tick: 4 });
+});
+
+test('ticks of a lane that what is journaled reaches late say so', async () => {
+  const late = new Set(['contoso']);
+  const { edge, second, ticks } = await tickingEdge({ catchingUp: (lane) => late.has(lane) });
+  await second(2);
+  await edge.post();
+  late.clear();
+  for (let i = 1; i <= 10; i++) await second(i < 10 ? 2 + i : 13);
+  const ofContoso = (await ticks()).filter((tick) => tick.tenant === 'contoso');
+  expect(ofContoso.map((tick) => tick.catching_up)).toEqual([true, false]);
+  expect((await ticks()).filter((tick) => tick.catching_up)).toHaveLength(1);
 });
 
 test('a stalled journal does not gather ticks, before its commit is called slow nor after', async () => {
