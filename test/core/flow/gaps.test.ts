@@ -134,6 +134,15 @@ describe('after a gap was declared', () => {
     expect(summaryOf(made)).toMatchObject({ producersBehind: 1, retired: { lost: 0 } });
   });
 
+  test('a boot that was closed before is remembered for a week from the gap, too', () => {
+    const made = lane(0, 1, 4);
+    send(made, 0, { id: second, predecessor: first, atMs: 5000 });
+    declareGap(made, { atMs: 6 * day });
+    made.tick(10 * day);
+    send(made, 4, { atMs: 10 * day });
+    expect(worked(made)).toEqual(['A1', 'A4']);
+  });
+
   test('it is remembered for a week from the gap, and what was lost stays counted', () => {
     const made = lane(0, 1, 4);
     declareGap(made, { atMs: 20 * day });
