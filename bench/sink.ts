@@ -111,7 +111,7 @@ async function timeSink(outputs: Log, warehouse: Warehouse): Promise<number> {
     },
   };
   const worker = createSink({
-    outputs,
+    sources: [{ name: 'outputs', log: outputs }],
     warehouse: migrated,
     metrics: sinkMetrics(createRegistry('bench')),
     logger: pino({ level: 'warn' }),

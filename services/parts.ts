@@ -99,7 +99,8 @@ export async function runPipeline(config: Config): Promise<Running> {
     metrics: workerMetrics(registry),
     logger,
   });
-  const sink = createSink({ outputs, warehouse, metrics: sinkMetrics(registry), logger });
+  const sources = [{ name: 'outputs', log: outputs }];
+  const sink = createSink({ sources, warehouse, metrics: sinkMetrics(registry), logger });
   const hosts = [...loopbackHosts, config.host, ...config.consoleHosts];
   const page = createConsole({ outputs, logger, hosts, lanes: worker.lanes, metrics: consoleMetrics(registry) });
   await page.start();

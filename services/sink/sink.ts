@@ -1,23 +1,28 @@
 /**
- * The sink: takes outputs in order, and upserts them into ClickHouse by id and version.
+ * The sink: takes outputs in order from its sources, and upserts them into ClickHouse by id and version.
  *
- * It keeps no position of its own. What is in ClickHouse is trimmed from the outputs some minutes later, and the sink
- * begins with the oldest output that is left: after a restart of either side those minutes are written again, which
- * changes nothing, since ClickHouse keeps an id's highest version and its inserts are not synced to disk.
+ * It keeps no position of its own. What is in ClickHouse is trimmed from a source some minutes later, and the sink begins
+ * with the oldest output that is left: after a restart of either side those minutes are written again, which changes
+ * nothing, since ClickHouse keeps an id's highest version and its inserts are not synced to disk.
+ *
+ * A round reads what all sources have, writes it by kind, and only then moves the sources on. A source that is not
+ * reached is left out of it; a row that ClickHouse refuses is kept as a refusal.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { decode, headerBytes, kindOf, type OutputKind, schemaIdOf } from '../core/records/codec.ts';
-import type { Log, LogRecord } from '../ports/log/log.ts';
+import type { LogRecord } from '../ports/log/log.ts';
+import { type Reading, readTogether } from '../ports/log/reader.ts';
+import { storeRows } from '../ports/warehouse/refusals.ts';
 import { type Warehouse, WarehouseError } from '../ports/warehouse/warehouse.ts';
 import type { SinkMetrics } from '../telemetry.ts';
+import { createSource, type SinkSource } from './source.ts';
 
 export interface SinkOptions {
-  outputs: Log;
+  sources: readonly SinkSource[];
   warehouse: Warehouse;
   metrics: SinkMetrics;
   logger: Logger;
-  /** A batch is written when it has this many bytes or records, or its first record has waited this long. */
+  /** What is written at once has at most so many bytes and records over all sources, and has waited at most so long. */
   batchBytesMax?: number;
   batchRecordsMax?: number;
   batchAgeMsMax?: number;
@@ -35,62 +40,70 @@ export interface Sink {
   troubles(): string[];
 }
 
-/** Rows of one table under one version of its schema: what one insert takes. */
-interface Block {
-  kind: OutputKind;
-  schemaId: number;
-  bodies: Uint8Array[];
-}
-
 const pollIntervalMs = 20;
-const latencySamplesPerBatch = 100;
+const tendIntervalMsMax = 2_000;
 
 export function createSink(options: SinkOptions): Sink {
-  const { outputs, warehouse, metrics, logger } = options;
+  const { warehouse, metrics, logger } = options;
   const limits = { records: options.batchRecordsMax ?? 20_000, bytes: options.batchBytesMax ?? 8 * 1024 * 1024 };
   const batchAgeMsMax = options.batchAgeMsMax ?? 250;
   const keepMs = options.keepMs ?? 15 * 60_000;
   const retryDelayMsMax = options.retryDelayMsMax ?? 10_000;
+  const sources = options.sources.map((source) => createSource(source, { keepMs, retryDelayMsMax, metrics, logger }));
   const stopping = new AbortController();
   const givingUp = new AbortController();
   const pause = (ms: number) => wait(ms, undefined, { signal: stopping.signal }).catch(() => {});
-  const history = createHistory(keepMs);
   const troubles = new Map([['schema', 'the tables are not there yet']]);
   /** Every record that is there now and was not then is younger. */
   let readAt = performance.now();
   let running: Promise<void> | undefined;
 
   /** Reads a full batch, or what there is once its first record has waited long enough. */
-  async function collect(from: number): Promise<readonly LogRecord[]> {
+  async function collect(): Promise<Reading> {
     const dueAt = readAt + batchAgeMsMax;
     readAt = performance.now();
-    const batch = await outputs.read(from, limits);
-    if (batch.length === 0 || isFull(batch, limits) || stopping.signal.aborted || readAt >= dueAt) return batch;
-    await pause(dueAt - readAt);
+    const reading = await readTogether(sources, { ...limits, waitMs: batchAgeMsMax });
+    const ready = reading.more || stopping.signal.aborted || performance.now() >= dueAt;
+    if (reading.records === 0 || ready) return reading;
+    await pause(dueAt - performance.now());
     readAt = performance.now();
-    return outputs.read(from, limits);
+    const rest = { records: limits.records - reading.records, bytes: limits.bytes - reading.bytes };
+    const { batches, more } = await readTogether(sources, rest);
+    return { ...reading, more, batches: reading.batches.map((batch, index) => [...batch, ...batches[index]!]) };
   }
 
   /**
    * Calls the warehouse until it takes what it is given. Returns false when it could not be reached meanwhile: it may
-   * have been restarted.
+   * have been restarted. Throws what is to be given up by `isFinal`.
    */
-  async function persist(target: string, call: () => Promise<void>): Promise<boolean> {
+  async function persist(
+    target: string,
+    call: () => Promise<void>,
+    isFinal: (error: WarehouseError) => boolean = () => false,
+  ): Promise<boolean> {
     let steady = true;
     for (let attempt = 0; ; attempt++) {
       try {
         await call();
-        troubles.delete(target);
-        metrics.blocked.set(troubles.size > 0 ? 1 : 0);
+        settle(target);
         return steady;
       } catch (error) {
         if (!(error instanceof WarehouseError)) throw error;
+        if (isFinal(error)) {
+          settle(target);
+          throw error;
+        }
         steady &&= error.code !== 'WAREHOUSE_UNAVAILABLE' && error.code !== 'WAREHOUSE_TIMEOUT';
         const delayMs = Math.min(retryDelayMsMax, 100 * 2 ** Math.min(attempt, 10));
         report(error, { target, attempt, delayMs });
         await wait(delayMs, undefined, { signal: givingUp.signal });
       }
     }
+  }
+
+  function settle(target: string): void {
+    troubles.delete(target);
+    metrics.blocked.set(troubles.size > 0 ? 1 : 0);
   }
 
   function report(error: WarehouseError, what: { target: string; attempt: number; delayMs: number }): void {
@@ -104,54 +117,67 @@ export function createSink(options: SinkOptions): Sink {
     else logger.error(fields, 'ClickHouse refuses; nothing is lost, and it is tried until it takes it');
   }
 
-  /** Fills the tables side by side: each insert waits mostly for its disk. Tables know no order between them. */
-  async function write(batch: readonly LogRecord[]): Promise<boolean> {
-    const written = blocksOf(batch).map(async ({ kind, schemaId, bodies }) => {
-      const steady = await persist(kind, async () => {
+  /** Returns false when ClickHouse may have been restarted meanwhile. */
+  async function write(records: readonly LogRecord[]): Promise<boolean> {
+    let steady = true;
+    const insert: Warehouse['insert'] = async (kind, schemaId, bodies) => {
+      const timed = async () => {
         const ended = metrics.insertSeconds.startTimer();
         await warehouse.insert(kind, schemaId, bodies);
         ended();
-      });
-      metrics.rows.inc({ table: kind }, bodies.length);
-      return steady;
-    });
-    return (await Promise.all(written)).every(Boolean);
+      };
+      // A refusal that is refused is no fault of a row any more.
+      const isFinal = ({ code }: WarehouseError) => code === 'WAREHOUSE_DATA' && kind !== 'refusal';
+      if (!(await persist(kind, timed, isFinal))) steady = false;
+    };
+    const { rows, refusals } = await storeRows({ insert }, records, Date.now);
+    for (const [table, count] of rows) metrics.rows.inc({ table }, count);
+    for (const [table, refused] of Map.groupBy(refusals, (refusal) => refusal.table)) {
+      metrics.refused.inc({ table }, refused.length);
+      const { row, reason } = refused[0]!;
+      logger.error({ table, rows: refused.length, row, reason }, 'rows were refused; hookwatch.sink_refused has them');
+    }
+    return steady;
   }
 
-  async function loop(): Promise<void> {
+  async function fill(): Promise<void> {
     await persist('schema', () => warehouse.migrate());
-    const start = await outputs.bounds();
-    let position = start.first;
-    let newest = start.next;
-    while (!stopping.signal.aborted || position < (await outputs.bounds()).next) {
-      const batch = await collect(position);
-      if (batch.length === 0) {
-        await trim(outputs, history.due());
+    for (;;) {
+      const last = stopping.signal.aborted;
+      const { batches, more } = await collect();
+      const records = batches.flat();
+      if (records.length === 0) {
+        if (last) return;
         await pause(pollIntervalMs);
         continue;
       }
-      const steady = await write(batch);
-      position = batch.at(-1)!.position + 1;
-      observeLatency(metrics, batch, newest);
-      newest = Math.max(newest, position);
-      metrics.position.set(position - 1);
-      metrics.lagRecords.set((await outputs.bounds()).next - position);
-      if (steady) history.add(position);
-      else {
+      const steady = await write(records);
+      for (const [index, source] of sources.entries()) source.written(batches[index]!);
+      if (!steady) {
         // What was acknowledged before a restart of ClickHouse may not have been on its disk.
-        position = (await outputs.bounds()).first;
-        logger.info({ position }, 'ClickHouse is back; what it may have lost is written again');
-      }
-      await trim(outputs, history.due());
+        for (const source of sources) source.rewind();
+        logger.info('ClickHouse is back; what it may have lost is written again');
+      } else if (last && !more) return;
+    }
+  }
+
+  /** Beside the rounds, which need not wait for it. */
+  async function tend(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await Promise.all(sources.map((source) => source.tend()));
+      await pause(Math.min(tendIntervalMsMax, keepMs));
     }
   }
 
   return {
     run() {
-      running ??= loop().catch((error) => {
-        if (!givingUp.signal.aborted) throw error;
-        logger.warn('stopped before everything was in ClickHouse; it is written at the next start');
-      });
+      running ??= Promise.race([Promise.all([fill(), tend()]), aborted(givingUp.signal)])
+        .then(() => {})
+        .catch((error) => {
+          stopping.abort();
+          if (!givingUp.signal.aborted) throw error;
+          logger.warn('stopped before everything was in ClickHouse; it is written at the next start');
+        });
       return running;
     },
     async stop(deadlineMs = 10_000) {
@@ -159,63 +185,18 @@ export function createSink(options: SinkOptions): Sink {
       const timer = setTimeout(() => givingUp.abort(), deadlineMs);
       await running?.catch(() => {});
       clearTimeout(timer);
+      for (const source of sources) source.forget();
     },
-    troubles: () => [...new Set(troubles.values())].map((trouble) => `sink: ${trouble}`),
+    troubles: () => [
+      ...new Set([...troubles.values()].map((trouble) => `sink: ${trouble}`)),
+      ...sources.flatMap((source) => {
+        const trouble = source.trouble();
+        return trouble === undefined ? [] : [`sink: ${source.name}: ${trouble}`];
+      }),
+    ],
   };
 }
 
-async function trim(outputs: Log, position: number | undefined): Promise<void> {
-  if (position !== undefined) await outputs.trim(position);
-}
-
-function isFull(batch: readonly LogRecord[], limits: { records: number; bytes: number }): boolean {
-  if (batch.length >= limits.records) return true;
-  // A read ends before the record that would exceed its bytes: nine tenths of them are as good as all.
-  return batch.reduce((bytes, record) => bytes + record.frame.length, 0) >= limits.bytes * 0.9;
-}
-
-/** Rows by table and schema, in the order of the log. */
-function blocksOf(batch: readonly LogRecord[]): Block[] {
-  const blocks = new Map<number, Block>();
-  for (const { frame } of batch) {
-    const schemaId = schemaIdOf(frame);
-    let block = blocks.get(schemaId);
-    if (!block) {
-      block = { kind: kindOf(schemaId) as OutputKind, schemaId, bodies: [] };
-      blocks.set(schemaId, block);
-    }
-    block.bodies.push(frame.subarray(headerBytes));
-  }
-  return [...blocks.values()];
-}
-
-/** Looks at some deliveries that this sink has written for the first time. */
-function observeLatency(metrics: SinkMetrics, batch: readonly LogRecord[], newest: number): void {
-  const now = Date.now();
-  const deliveries = batch.filter(
-    ({ position, frame }) => position >= newest && kindOf(schemaIdOf(frame)) === 'delivery',
-  );
-  const stride = Math.ceil(deliveries.length / latencySamplesPerBatch);
-  for (let index = 0; index < deliveries.length; index += stride) {
-    const { kind, value } = decode(deliveries[index]!.frame);
-    if (kind === 'delivery') metrics.endToEndSeconds.observe(Math.max(0, now - value.received_at) / 1000);
-  }
-}
-
-/** Remembers when which position was reached, to know what has been in ClickHouse for long enough. */
-function createHistory(keepMs: number) {
-  const marks: { at: number; position: number }[] = [];
-  const stepMs = keepMs / 100;
-  return {
-    add(position: number): void {
-      const at = performance.now();
-      if (at - (marks.at(-1)?.at ?? Number.NEGATIVE_INFINITY) >= stepMs) marks.push({ at, position });
-    },
-    /** The position up to which the outputs can go now; undefined where there is nothing new. */
-    due(): number | undefined {
-      let position: number | undefined;
-      while (marks[0] && performance.now() - marks[0].at >= keepMs) position = marks.shift()!.position;
-      return position;
-    },
-  };
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 }

@@ -67,7 +67,8 @@ export async function startPipeline(
     metrics: metrics.worker,
     logger,
   });
-  const sink = createSink({ outputs, warehouse, metrics: metrics.sink, logger, batchAgeMsMax: 1 });
+  const sources = [{ name: 'outputs', log: outputs }];
+  const sink = createSink({ sources, warehouse, metrics: metrics.sink, logger, batchAgeMsMax: 1 });
   const running = Promise.all([worker.run(), sink.run()]);
   onClose(async () => {
     await worker.stop();

@@ -48,7 +48,7 @@ describe('when ClickHouse fails', () => {
     ['WAREHOUSE_OVERLOADED'],
     ['WAREHOUSE_UNAVAILABLE', 'WAREHOUSE_TIMEOUT', 'WAREHOUSE_OTHER'],
     ['WAREHOUSE_SCHEMA'],
-    ['WAREHOUSE_DATA', 'WAREHOUSE_DATA'],
+    ['WAREHOUSE_REFUSED', 'WAREHOUSE_SCHEMA'],
   ])('it is tried again until everything is there: %s', async (...codes) => {
     const outputs = await outputsOfALane();
     const calm = createMemoryWarehouse();

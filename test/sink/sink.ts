@@ -33,20 +33,29 @@ export async function outputsOfALane(servers = 7): Promise<Log> {
   return log;
 }
 
-export function startSink(outputs: Log, warehouse: Warehouse, more: Partial<SinkOptions> = {}) {
+/** Runs a sink over one log, or over several by their names. */
+export function startSink(outputs: Log | Record<string, Log>, warehouse: Warehouse, more: Partial<SinkOptions> = {}) {
+  const logs = 'bounds' in outputs ? { outputs: outputs as Log } : outputs;
+  const sources = Object.entries(logs).map(([name, log]) => ({ name, log }));
   const metrics = sinkMetrics(createRegistry('test'));
   const logger = pino({ level: 'silent' });
-  const sink = createSink({ outputs, warehouse, metrics, logger, batchAgeMsMax: 1, retryDelayMsMax: 1, ...more });
+  const sink = createSink({ sources, warehouse, metrics, logger, batchAgeMsMax: 1, retryDelayMsMax: 1, ...more });
   const running = sink.run();
   onTestFinished(() => sink.stop(0));
-  const gauge = async (name: 'position' | 'blocked') => (await metrics[name].get()).values[0]?.value;
+  const gauge = async (name: 'position' | 'lagRecords' | 'blocked', source?: string) =>
+    (await metrics[name].get()).values.find(({ labels }) => labels.source === source)?.value;
+  const untilWrittenOf = async (name: string, log: Log) => {
+    const { next } = await log.bounds();
+    await expect.poll(() => gauge('position', name), { timeout: 20_000 }).toBe(next - 1);
+  };
   return {
     sink,
     metrics,
     running,
     gauge,
-    async untilWritten() {
-      await expect.poll(() => gauge('position'), { timeout: 20_000 }).toBe((await outputs.bounds()).next - 1);
+    async untilWritten(...names: string[]) {
+      const waited = Object.entries(logs).filter(([name]) => names.length === 0 || names.includes(name));
+      await Promise.all(waited.map(([name, log]) => untilWrittenOf(name, log)));
     },
   };
 }
