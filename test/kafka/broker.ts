@@ -24,6 +24,8 @@ export interface TestKafka {
   kill(id: number, signal: NodeJS.Signals): Promise<void>;
   /** Starts a broker that has ended, on its port and with its data. */
   start(id: number): Promise<void>;
+  /** The id of the broker that leads a partition. */
+  leader(topic: string, partition: number): Promise<number>;
   /** Runs one of Kafka's own tools to its end; resolves to what it printed. */
   tool(mainClass: string, ...args: string[]): Promise<string>;
   dispose(): Promise<void>;
@@ -74,6 +76,17 @@ export async function startKafka({ brokers: count = 1, config = {} }: KafkaOptio
       if (signal === 'SIGKILL' || signal === 'SIGTERM') await ended;
     },
     start: (id) => start(find(id)),
+    async leader(topic, partition) {
+      const server = ['--bootstrap-server', kafka.bootstrap.join()];
+      const printed = await kafka.tool(
+        'org.apache.kafka.tools.TopicCommand',
+        ...server,
+        '--describe',
+        '--topic',
+        topic,
+      );
+      return Number(new RegExp(`Partition: ${partition}\\s+Leader: (\\d+)`).exec(printed)?.[1]);
+    },
     tool: async (mainClass, ...args) => (await run([mainClass, ...args])).stdout,
     async dispose() {
       await Promise.all(brokers.filter(isRunning).map(({ id }) => kafka.kill(id, 'SIGKILL')));

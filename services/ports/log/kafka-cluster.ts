@@ -121,9 +121,12 @@ export function errorType(error: unknown): string | undefined {
   return unwrap(error as Error).type;
 }
 
-/** @param report hears of each outage once, and once of its end */
+/**
+ * @param open connects to a cluster
+ * @param report hears of each outage once, and once of its end
+ */
 export function createConnection(
-  open: () => KafkaCluster,
+  open: () => Promise<KafkaCluster>,
   report: (outage: Error | undefined) => void = () => {},
 ): Connection {
   let opening: Promise<KafkaCluster> | undefined;
@@ -132,20 +135,10 @@ export function createConnection(
   let closed = false;
 
   async function connect(): Promise<KafkaCluster> {
-    const cluster = open();
-    try {
-      await cluster.connect();
-    } catch (error) {
-      discard(cluster);
-      throw error;
-    }
+    const cluster = await open();
     if (away) report(undefined);
     away = false;
     return cluster;
-  }
-  function discard(cluster: KafkaCluster): void {
-    // Not waited for: it asks for the answers to all that was sent, and a broker that hangs gives none.
-    cluster.disconnect().catch(() => {});
   }
 
   return {
@@ -165,7 +158,7 @@ export function createConnection(
         if (fault === 'metadata') stale = true;
         if (fault === 'connection' && opening === mine) {
           opening = undefined;
-          mine.then(discard, () => {});
+          mine.then(discard).catch(() => {});
           if (!away) report(error);
           away = true;
         }
@@ -178,6 +171,11 @@ export function createConnection(
       await cluster?.disconnect();
     },
   };
+}
+
+/** Not waited for: it asks for the answers to all that was sent, and a broker that hangs gives none. */
+export function discard(cluster: { disconnect(): Promise<void> }): void {
+  cluster.disconnect().catch(() => {});
 }
 
 /** Runs an action that is no part of a connection; rejects as those do. */
@@ -210,7 +208,8 @@ function unwrap(error: KafkaError): KafkaError {
 }
 
 function faultOf(error: KafkaError): Fault {
-  if (connectionFaults.test(error.name)) return 'connection';
+  // The second is what follows where the first request of a connection was not answered: kafkajs takes it for ready.
+  if (connectionFaults.test(error.name) || error.message === 'Broker not connected') return 'connection';
   if (error.name.endsWith('MetadataNotLoaded') || metadataFaults.test(error.type ?? '')) return 'metadata';
   return error.retriable ? 'passing' : 'lasting';
 }

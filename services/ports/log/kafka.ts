@@ -14,20 +14,10 @@
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
-import {
-  type Admin,
-  Kafka as Client,
-  CompressionCodecs,
-  CompressionTypes,
-  ConfigResourceTypes,
-  ConfigSource,
-  type LogEntry,
-  logLevel,
-  PartitionAssigners,
-  Partitioners,
-} from 'kafkajs';
+import kafkajs, { type Admin, type Kafka as Client, type LogEntry } from 'kafkajs';
 import type { Logger } from '../../logger.ts';
-import { type Connection, createConnection, type KafkaCluster, withFaults } from './kafka-cluster.ts';
+import { type Connection, createConnection, discard, type KafkaCluster, withFaults } from './kafka-cluster.ts';
+import { type GroupOptions, joinGroup, type Membership } from './kafka-group.ts';
 import { createAppends, createPartitionLog } from './kafka-log.ts';
 import { createReads } from './kafka-reads.ts';
 import type { Log } from './log.ts';
@@ -45,6 +35,12 @@ export interface KafkaSettings {
 export interface Kafka {
   /** A partition of a topic as a log. `trim` is exact; `close` lets go of nothing that others use. */
   log(topic: string, partition: number): Log;
+  /** Joins a consumer group, now or as soon as Kafka is reached. Reads through logs. */
+  join(options: GroupOptions): Membership;
+  /** The positions that a group has committed, by partition; those without one are absent. */
+  committed(group: string, topic: string): Promise<ReadonlyMap<number, number>>;
+  /** Commits as the member that this process is. Without one the group must have no members at all. */
+  commit(group: string, topic: string, positions: ReadonlyMap<number, number>): Promise<void>;
   readonly admin: KafkaAdmin;
   close(): Promise<void>;
 }
@@ -66,17 +62,27 @@ export interface KafkaTopic {
   config: Readonly<Record<string, string>>;
 }
 
+const {
+  AssignerProtocol,
+  CompressionCodecs,
+  CompressionTypes,
+  ConfigResourceTypes,
+  ConfigSource,
+  logLevel,
+  PartitionAssigners,
+  Partitioners,
+} = kafkajs;
+
 const connectTimeoutMs = 3_000;
 const inflatedBytesMax = 256 * 1024 * 1024;
 
 mendRequestQueue();
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress, decompress });
-const partition = Partitioners.DefaultPartitioner();
+const partitionByKey = Partitioners.DefaultPartitioner();
 
 /** The partition of a tenant's lane: as Kafka's own default partitioner has it, so that others who write by key agree. */
 export function partitionOf(tenant: string, partitions: number): number {
-  const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({ partitionId, leader: 0 }));
-  return partition({ topic: '', partitionMetadata: partitionMetadata as never, message: { key: tenant, value: null } });
+  return partitionByKey({ topic: '', partitionMetadata: new Array(partitions), message: { key: tenant, value: null } });
 }
 
 /** Connects at first use: a process may start while Kafka is down. */
@@ -86,7 +92,7 @@ export function connectKafka(settings: KafkaSettings, logger: Logger): Kafka {
   const connections: Connection[] = [];
   const connect = (purpose: string) => {
     const connection = createConnection(
-      () => openCluster(client),
+      () => connectAny(settings.brokers, () => openCluster(client)),
       (err) => (err ? logger.warn({ err, purpose }, 'Kafka is away') : logger.info({ purpose }, 'Kafka is back')),
     );
     connections.push(connection);
@@ -95,31 +101,76 @@ export function connectKafka(settings: KafkaSettings, logger: Logger): Kafka {
   const appends = createAppends(connect('appends'), CompressionTypes.ZSTD, requestTimeoutMs);
   const prompt = connect('reads');
   const read = createReads(prompt, connect('reads that wait'));
+  const memberships = new Map<string, Membership>();
 
   return {
     log: (topic, partition) => createPartitionLog(topic, partition, appends, read, prompt),
-    admin: createAdmin(client),
+    join(options) {
+      const membership = joinGroup(connect(`group ${options.group}`), AssignerProtocol, options, logger);
+      memberships.set(options.group, membership);
+      return membership;
+    },
+    committed: (group, topic) => prompt.use((cluster) => fetchPositions(cluster, group, topic)),
+    commit: (group, topic, positions) =>
+      prompt.use(async (cluster) => {
+        await cluster.addTargetTopic(topic);
+        const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+        const member = memberships.get(group)?.identity() ?? { groupGenerationId: -1, memberId: '' };
+        const partitions = [...positions].map(([partition, position]) => ({ partition, offset: `${position}` }));
+        await coordinator.offsetCommit({ groupId: group, ...member, topics: [{ topic, partitions }] });
+      }),
+    admin: createAdmin(() => connectAny(settings.brokers, () => client.admin())),
     async close() {
+      await Promise.all([...memberships.values()].map((membership) => membership.leave()));
       await Promise.all(connections.map((connection) => connection.close()));
     },
   };
 }
 
+async function fetchPositions(cluster: KafkaCluster, group: string, topic: string): Promise<Map<number, number>> {
+  await cluster.addTargetTopic(topic);
+  const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => ({ partition: partitionId }));
+  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const { responses } = await coordinator.offsetFetch({ groupId: group, topics: [{ topic, partitions }] });
+  const found = responses.flatMap(({ partitions }) => partitions);
+  return new Map(
+    found.map(({ partition, offset }): [number, number] => [partition, Number(offset)]).filter(([, at]) => at >= 0),
+  );
+}
+
 function createClient(settings: KafkaSettings, requestTimeoutMs: number, logger: Logger): Client {
   const { brokers, clientId, tls, sasl } = settings;
-  return new Client({
-    brokers: [...brokers],
+  let turn = 0;
+  return new kafkajs.Kafka({
+    // Whoever connects takes the first: another one each time.
+    brokers: () => [brokers[turn++ % brokers.length]!],
     clientId,
     ssl: tls,
     // One type per mechanism there; one for all here.
     ...(sasl && { sasl: sasl as { mechanism: 'plain'; username: string; password: string } }),
     connectionTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
-    // Only for connecting, which tries the next broker each time, and for finding leaders: sends have no retries.
-    retry: { retries: brokers.length, initialRetryTime: 50, maxRetryTime: 500 },
+    retry: { retries: 0 },
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => passOn(entry, logger),
   });
+}
+
+/** Connects to whichever broker answers first, each being asked once. */
+async function connectAny<T extends { connect(): Promise<void>; disconnect(): Promise<void> }>(
+  brokers: readonly string[],
+  create: () => T,
+): Promise<T> {
+  for (let left = brokers.length - 1; ; left--) {
+    const connected = create();
+    try {
+      await connected.connect();
+      return connected;
+    } catch (error) {
+      discard(connected);
+      if (left <= 0) throw error;
+    }
+  }
 }
 
 /**
@@ -149,15 +200,14 @@ function openCluster(client: Client): KafkaCluster {
 }
 
 /** Each call connects anew: they are few, and far between. */
-function createAdmin(client: Client): KafkaAdmin {
+function createAdmin(connect: () => Promise<Admin>): KafkaAdmin {
   const use = <T>(action: (admin: Admin) => Promise<T>) =>
     withFaults(async () => {
-      const admin = client.admin();
+      const admin = await connect();
       try {
-        await admin.connect();
         return await action(admin);
       } finally {
-        await admin.disconnect();
+        discard(admin);
       }
     });
   const describeConfigs = async (admin: Admin, names: readonly string[]) => {
