@@ -1,4 +1,4 @@
--- Outputs that ClickHouse refused as rows. Few, so a partition a month is enough; the reader asks by tenant and time.
+-- Outputs that ClickHouse refused as rows. They are few: no partitions. The reader asks by tenant.
 
 CREATE TABLE IF NOT EXISTS hookwatch.sink_refused_rows
 (
