@@ -128,8 +128,13 @@ export function workerMetrics(registry: Registry) {
       'Records taken from the lanes since this worker started, replays included.',
       ['tenant'],
     ),
+    working: gauge('hookwatch_lane_working', '1 while the lane is worked on; /readyz says why it is not.', ['tenant']),
     position: gauge('hookwatch_lane_position', 'Position of the last record that the flow has worked on.', ['tenant']),
-    recordLag: gauge('hookwatch_lane_lag_records', 'Records of the log that the flow has not worked on yet.'),
+    recordLag: gauge(
+      'hookwatch_lane_lag_records',
+      'Records of the log, or of one of its partitions, that the flow has not worked on yet.',
+      ['partition'],
+    ),
     watermarkLagSeconds: gauge(
       'hookwatch_lane_watermark_lag_seconds',
       'How far the watermark of the lane is behind the wall clock.',

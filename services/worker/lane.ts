@@ -1,56 +1,134 @@
-import { type LaneRecord, type StepResult, step } from '../core/flow/flow.ts';
-import { createState, metaOf } from '../core/flow/state.ts';
+/**
+ * A tenant's lane as a worker holds it: the state, and which flow works on it.
+ *
+ *   … records of epoch 1 │ takeover: flow b │ records of epoch 2 …
+ *       flow a works      stops             b begins
+ */
+import type { Output } from '../core/flow/context.ts';
+import type { LaneRecord, step } from '../core/flow/flow.ts';
+import { producersBehind, producersOf } from '../core/flow/producers.ts';
+import { type FlowState, metaOf } from '../core/flow/state.ts';
 import { type LaneSummary, summarize } from '../core/flow/summary.ts';
+import { objectionTo, takeoverOf } from '../core/flow/takeover.ts';
 import { decode } from '../core/records/codec.ts';
-import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
-import { restoreNewest } from '../ports/checkpoints/restore.ts';
+import type { ProducerProgress } from '../core/records/generated.ts';
+import type { CheckpointHead, Checkpoints } from '../ports/checkpoints/checkpoints.ts';
 import type { Log } from '../ports/log/log.ts';
+
+/** The function of a lane, and the hash that names it. */
+export interface Flow {
+  hash: string;
+  step: typeof step;
+}
 
 /** A lane cannot go on as it stands: people must look. A retry does not help. */
 export class LaneStoppedError extends Error {
   readonly code = 'LANE_STOPPED';
 }
 
-/** A tenant's lane as this worker holds it. */
+/** Where another flow begins. */
+export interface Handover {
+  /** Position of the takeover record. */
+  position: number;
+  /** Hash of the flow that takes over. */
+  flow: string;
+}
+
 export interface Lane {
   readonly tenant: string;
   /** Position of the last record worked on; -1 before the first. */
   readonly position: number;
+  /** Set once the lane has come to a takeover by another flow: nothing is worked on any more. */
+  readonly handover: Handover | undefined;
   summary(): LaneSummary;
-  step(records: readonly LaneRecord[]): StepResult['outputs'];
-  /** Saves the state as it is at the call, chunk by chunk between later steps. Resolves with the position it stands for. */
-  checkpoint(): Promise<number>;
+  /** How far producers have come, and how many of them have a gap that is waited for. */
+  progress(): { position: number; recordId: string; producers: ProducerProgress[]; behind: number };
+  step(records: readonly LaneRecord[]): Output[];
+  /**
+   * Saves the state as it is at the call, chunk by chunk between later steps; one at a time.
+   * `final`: the worker ends here, and has worked on nothing behind it. Resolves with the position that is saved.
+   */
+  checkpoint(final: boolean): Promise<number>;
+  /** @throws LaneStoppedError where the log has another record at the lane's position. */
+  compareIdentity(): Promise<void>;
 }
 
-/**
- * Restores a lane from its newest checkpoint, or begins it at the start of the log.
- * @throws LaneStoppedError where log and checkpoint do not belong together.
- */
-export async function openLane(tenant: string, records: Log, checkpoints: Checkpoints): Promise<Lane> {
-  const restored = await restoreNewest(checkpoints, tenant);
-  let state = restored?.state ?? createState();
-  if (restored) await compareIdentity(tenant, records, restored.head.position, restored.head.recordId);
-  let savedPosition = restored?.head.position ?? -1;
+export interface LaneOptions {
+  tenant: string;
+  state: FlowState;
+  flow: Flow;
+  records: Log;
+  checkpoints: Checkpoints;
+  /** What the newest checkpoint says, where the state is from it. */
+  saved?: Pick<CheckpointHead, 'position' | 'final' | 'flow'> | undefined;
+}
+
+export function createLane({ tenant, flow, records, checkpoints, ...begin }: LaneOptions): Lane {
+  let { state, saved } = begin;
+  let handover: Handover | undefined;
+
+  function stepThrough(batch: readonly LaneRecord[], outputs: Output[]): void {
+    const result = flow.step(state, batch);
+    state = result.state;
+    // One by one: a tick after a long pause may lead to more outputs than a call takes arguments.
+    for (const output of result.outputs) outputs.push(output);
+  }
+
+  function handoverAt({ position, record }: LaneRecord): Handover | undefined {
+    const takeover = takeoverOf(record);
+    if (!takeover || takeover.flow === flow.hash || objectionTo(state, takeover) !== '') return undefined;
+    return { position, flow: takeover.flow };
+  }
+
+  const isSaved = (head: CheckpointHead) =>
+    saved?.position === head.position && saved.flow === head.flow && saved.final === head.final;
+
   return {
     tenant,
     get position() {
       return metaOf(state).position;
     },
-    summary: () => summarize(state),
-    step(batch) {
-      const result = step(state, batch);
-      state = result.state;
-      return result.outputs;
+    get handover() {
+      return handover;
     },
-    async checkpoint() {
+    summary: () => ({ ...summarize(state), flow: flow.hash }),
+    progress() {
       const { position, recordId } = metaOf(state);
-      if (position === savedPosition) return position;
+      return { position, recordId, producers: producersOf(state), behind: producersBehind(state) };
+    },
+    step(batch) {
+      const outputs: Output[] = [];
+      let from = 0;
+      for (const [at, record] of batch.entries()) {
+        if (!takeoverOf(record.record)) continue;
+        // Whether it takes effect follows from all that precedes it.
+        if (at > from) stepThrough(batch.slice(from, at), outputs);
+        from = at;
+        handover ??= handoverAt(record);
+        if (handover) return outputs;
+      }
+      if (!handover && from < batch.length) stepThrough(batch.slice(from), outputs);
+      return outputs;
+    },
+    async checkpoint(final) {
+      const { position, recordId } = metaOf(state);
+      const head = { position, recordId, flow: flow.hash, final, producers: producersOf(state) };
+      if (position < 0 || isSaved(head)) return position;
       // Taken here and now: by the time that it is written the state is another one.
       const snapshot = state.tables.snapshot();
-      const head = { position, recordId, flow: '', final: false, producers: [] };
-      await checkpoints.save(tenant, head, breathe(snapshot));
-      savedPosition = position;
+      try {
+        // A worker that was thought dead and has come back knows nothing of what its successor has worked on.
+        head.final &&= ((await checkpoints.list(tenant)).at(-1) ?? -1) <= position;
+        await checkpoints.save(tenant, head, breathe(snapshot));
+        saved = head;
+      } finally {
+        snapshot.return();
+      }
       return position;
+    },
+    async compareIdentity() {
+      const { position, recordId } = metaOf(state);
+      await compareIdentity(tenant, records, position, recordId);
     },
   };
 }
@@ -63,8 +141,11 @@ async function* breathe(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array
   }
 }
 
-/** A log that was replaced or rewritten has another record where the checkpoint was taken. */
-async function compareIdentity(tenant: string, log: Log, position: number, recordId: string): Promise<void> {
+/**
+ * A log that was replaced or rewritten has another record where the state ends.
+ * @throws LaneStoppedError
+ */
+export async function compareIdentity(tenant: string, log: Log, position: number, recordId: string): Promise<void> {
   if (position < 0) return;
   const { first, next } = await log.bounds();
   if (position + 1 < first || position >= next) {
@@ -79,7 +160,7 @@ async function compareIdentity(tenant: string, log: Log, position: number, recor
   const foundId = found && 'id' in found ? found.id : 'nothing';
   if (record?.position !== position || foundId !== recordId) {
     throw new LaneStoppedError(
-      `Cannot resume lane ${tenant} at position ${position}: the checkpoint ends with record ${recordId}, the log has ${foundId} there`,
+      `Cannot resume lane ${tenant} at position ${position}: its state ends with record ${recordId}, the log has ${foundId} there`,
     );
   }
 }

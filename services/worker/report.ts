@@ -18,3 +18,12 @@ export function reportLane(metrics: WorkerMetrics, tenant: string, summary: Lane
   for (const { count, ...labels } of summary.detections) metrics.detections.set({ tenant, ...labels }, count);
   for (const { count, metric } of summary.openEpisodes) metrics.openEpisodes.set({ tenant, metric }, count);
 }
+
+/** Takes a lane out of the metrics: another worker may export it by now. */
+export async function forgetLane(metrics: WorkerMetrics, tenant: string): Promise<void> {
+  const { stepSeconds, checkpointSeconds, ...ofLanes } = metrics;
+  for (const metric of Object.values(ofLanes)) {
+    const { values } = await metric.get();
+    for (const { labels } of values) if (labels.tenant === tenant) metric.remove(labels);
+  }
+}

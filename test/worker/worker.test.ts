@@ -170,7 +170,7 @@ describe('a lane that cannot go on is left, and said so', () => {
     const records = createMemoryLog();
     await records.append(storyOf('acme', 3).reverse());
     await troublesOf({ records, outputs, checkpoints }).toEqual([
-      expect.stringContaining('the checkpoint ends with record'),
+      expect.stringContaining('its state ends with record'),
     ]);
   });
 

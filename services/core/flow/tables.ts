@@ -30,7 +30,7 @@ export interface Tables {
   rollback(): void;
   /** Encoded entries of all tables as they are now, however long the caller takes. One snapshot at a time. */
   snapshot(): Generator<Uint8Array, void, void>;
-  /** Loads a snapshot's bytes, cut anywhere, into empty tables. */
+  /** Loads a snapshot's bytes, cut anywhere, into empty tables. Those of tables that were not declared are left out. */
   restore(chunks: Iterable<Uint8Array>): void;
   /** The same for bytes that come one after the other. */
   restorer(): Restorer;
@@ -92,8 +92,8 @@ export function createTables(): Tables {
       if (line === '') continue;
       const [name, group, key, value] = JSON.parse(line) as [string, string, string, unknown];
       const store = stores.get(name);
-      if (!store) throw new Error(`Cannot restore: the snapshot has a table ${name} that this version does not know`);
-      write(store, group, key, value);
+      // Another version's, from which this one takes over.
+      if (store) write(store, group, key, value);
     }
     undo = [];
   }

@@ -9,7 +9,6 @@ export interface Restored {
 /**
  * The state of a lane from its newest whole checkpoint, of those at or before `upTo`; undefined where there is none.
  * The state is held in memory once: chunks are let go as they are taken.
- * @throws what this version cannot restore although it is as it was saved: another version's tables.
  */
 export async function restoreNewest(
   checkpoints: Checkpoints,
