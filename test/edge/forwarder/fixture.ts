@@ -1,0 +1,267 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import pino from 'pino';
+import { expect, onTestFinished, vi } from 'vitest';
+import { type LaneRecord, step } from '../../../services/core/flow/flow.ts';
+import { producersOf } from '../../../services/core/flow/producers.ts';
+import { createState, metaOf } from '../../../services/core/flow/state.ts';
+import { summarize } from '../../../services/core/flow/summary.ts';
+import { decode, encode } from '../../../services/core/records/codec.ts';
+import type { Control, Delivery } from '../../../services/core/records/generated.ts';
+import { placeOf } from '../../../services/core/records/place.ts';
+import {
+  type Forwarder,
+  type ForwarderLimits,
+  type ForwarderOptions,
+  startForwarder,
+} from '../../../services/edge/forwarder/forwarder.ts';
+import { controlRecord, createProducer } from '../../../services/edge/producer.ts';
+import { type Log, type LogRecord, LogUnavailableError, type NewRecord } from '../../../services/ports/log/log.ts';
+import { createMemoryLog } from '../../../services/ports/log/memory.ts';
+import { createMemoryProgress } from '../../../services/ports/progress/memory.ts';
+import type { Progress } from '../../../services/ports/progress/progress.ts';
+import { createRegistry, forwarderMetrics } from '../../../services/telemetry.ts';
+import { deliveryOf, serverBody, startMs } from '../../core/flow/lane.ts';
+import { textOf } from '../../faults/recomputation.ts';
+import { temporaryFolder, tenant as tenantConfig } from '../fixture.ts';
+
+const ample = { records: 1e6, bytes: 1e9 };
+
+export async function recordsOf(log: Log, tenant?: string): Promise<readonly LogRecord[]> {
+  const records = await log.read((await log.bounds()).first, ample);
+  return records.filter(({ key }) => tenant === undefined || key === tenant);
+}
+
+/** What an edge leaves in its journal: a second passes with every record. */
+export interface TestJournal {
+  readonly log: Log;
+  /** Opens a boot in every lane and returns its id. */
+  boot(): Promise<string>;
+  /** Writes deliveries, each in a batch of its own. */
+  deliver(count?: number, tenant?: string, parts?: Partial<Delivery>): Promise<void>;
+  control(kind: Control['kind'], fields?: Partial<Control>, tenant?: string): Promise<void>;
+  /** Ids of everything that was written into a lane. */
+  ids(tenant?: string): Promise<string[]>;
+}
+
+export function createTestJournal({ edge = 'edge-1', tenants = ['acme'], atMs = startMs } = {}): TestJournal {
+  const log = createMemoryLog();
+  const producer = createProducer({
+    edge,
+    tenants: tenants.map((name) => tenantConfig({ name })),
+    state: { lanes: {} },
+    randomId: () => randomUUID().replaceAll('-', '').slice(0, 16),
+    save: async () => {},
+  });
+  let nowMs = atMs;
+  let servers = 0;
+  const pass = () => {
+    nowMs += 1000;
+    return nowMs;
+  };
+  return {
+    log,
+    async boot() {
+      const records = await producer.begin((await log.bounds()).next, pass());
+      await log.append(records);
+      return placeOf(records[0]!.frame).boot;
+    },
+    async deliver(count = 1, tenant = tenants[0]!, parts = {}) {
+      for (let n = 0; n < count; n++) {
+        const receivedAt = pass();
+        const place = producer.number(tenant, receivedAt);
+        const body = Buffer.from(JSON.stringify(serverBody('ACME', `${edge}S${servers++}`, nowMs - startMs)));
+        const value = deliveryOf({ tenant, ...place, received_at: receivedAt, body, ...parts });
+        await log.append([{ key: tenant, frame: encode('delivery', value) }]);
+      }
+    },
+    async control(kind, fields = {}, tenant = tenants[0]!) {
+      const receivedAt = pass();
+      const place = producer.number(tenant, receivedAt);
+      const record = controlRecord(tenant, place, receivedAt, kind, { time: receivedAt, ...fields });
+      await log.append([{ key: tenant, frame: encode('control', record) }]);
+    },
+    ids: async (tenant = tenants[0]!) => (await recordsOf(log, tenant)).map(({ frame }) => placeOf(frame).id),
+  };
+}
+
+/**
+ * What may become of an append: `refused`: rejects, and is not there; `landed`: rejects, and is there all the same;
+ * `late`: rejects, and arrives behind the next one; `lost`: resolves, and is not there.
+ */
+export type Fate = 'kept' | 'refused' | 'landed' | 'late' | 'lost';
+
+/** A partition over a memory log, as unreliable as told. */
+export interface TestPartition extends Log {
+  /** The next appends meet these, in this order; then all go well. */
+  meet(...fates: Fate[]): void;
+  /** Rejects every append and read while true. */
+  away: boolean;
+  /** From now on appends wait for release(). */
+  hold(): void;
+  release(): void;
+  /** Batches handed in, whatever became of them. */
+  readonly batches: (readonly NewRecord[])[];
+}
+
+export function createTestPartition(): TestPartition {
+  const log = createMemoryLog();
+  const fates: Fate[] = [];
+  const delayed: (readonly NewRecord[])[] = [];
+  let gate = Promise.resolve();
+  let release = () => {};
+
+  async function place(batch: readonly NewRecord[]): Promise<number> {
+    const position = await log.append(batch);
+    for (const late of delayed.splice(0)) await log.append(late);
+    return position;
+  }
+
+  const partition: TestPartition = {
+    ...log,
+    away: false,
+    batches: [],
+    meet: (...next) => void fates.push(...next),
+    hold() {
+      gate = new Promise((resolve) => {
+        release = resolve;
+      });
+    },
+    release: () => release(),
+    async append(batch) {
+      partition.batches.push(batch);
+      await gate;
+      if (partition.away) throw new LogUnavailableError('the log is away');
+      const fate = fates.shift() ?? 'kept';
+      if (fate === 'lost') return (await log.bounds()).next;
+      if (fate === 'late') delayed.push(batch);
+      if (fate === 'kept' || fate === 'landed') {
+        const position = await place(batch);
+        if (fate === 'kept') return position;
+      }
+      throw new LogUnavailableError(`the append was ${fate}`);
+    },
+    async read(from, limits) {
+      if (partition.away) throw new LogUnavailableError('the log is away');
+      return log.read(from, limits);
+    },
+  };
+  return partition;
+}
+
+/** The worker of one lane: the flow itself, asked to work when a test says so. */
+export interface TestWorker {
+  /** Works on what is new and says how far it has come; `save`: and that this is saved. */
+  work(save?: boolean): Promise<void>;
+  summary(): ReturnType<typeof summarize>;
+  /** Lane, boot and number of everything that was worked on, in order. */
+  taken(): string[];
+  /** Everything made so far, without the positions, which differ from log to log. */
+  rows(): Map<string, string>;
+}
+
+const snapshot = { id: 's', first: 0, pieces: 0, bytes: 0, sha256: '' };
+
+export function createTestWorker(lane: Pick<Log, 'read'>, progress: Progress, tenant = 'acme'): TestWorker {
+  let state = createState();
+  let position = 0;
+  const rows = new Map<string, string>();
+  const taken: string[] = [];
+  return {
+    async work(save = false) {
+      const records = await lane.read(position, ample);
+      position = (records.at(-1)?.position ?? position - 1) + 1;
+      const before = metaOf(state).position;
+      for (const record of records.filter(({ key }) => key === tenant).map(laneRecord)) {
+        const result = step(state, [record]);
+        state = result.state;
+        for (const { kind, value } of result.outputs) {
+          if (kind === 'delivery' || kind === 'control') taken.push(value.id);
+          rows.set(`${kind} ${value.id}`, textOf({ ...value, position: 0 }));
+        }
+      }
+      const { position: at, recordId } = metaOf(state);
+      if (at === before && !save) return;
+      await progress.publish({
+        tenant,
+        position: at,
+        record_id: recordId,
+        flow: '',
+        final: false,
+        producers: producersOf(state),
+        snapshot: save ? snapshot : null,
+      });
+    },
+    summary: () => summarize(state),
+    taken: () => taken,
+    rows: () => rows,
+  };
+}
+
+function laneRecord({ position, frame }: LogRecord): LaneRecord {
+  return { position, record: decode(frame) };
+}
+
+/** What a journal alone leads to. */
+export async function rowsOf(journal: TestJournal, tenant = 'acme'): Promise<Map<string, string>> {
+  const worker = createTestWorker(journal.log, createMemoryProgress(), tenant);
+  await worker.work();
+  return worker.rows();
+}
+
+export interface TestForwarder extends Forwarder {
+  metric(name: 'forwarded' | 'resent' | 'errors' | `unforwarded${'Records' | 'Bytes' | 'Seconds'}`): Promise<number>;
+  lines: { level: number; msg: string }[];
+  hintFile: string;
+}
+
+export type ForwarderFields = Partial<Omit<ForwarderOptions, 'journal' | 'limits'>> & {
+  journal: TestJournal;
+  partition?: TestPartition;
+  limits?: Partial<ForwarderLimits>;
+};
+
+/** A forwarder without pauses; it stops when the test ends. */
+export async function startTestForwarder(fields: ForwarderFields): Promise<TestForwarder> {
+  const { journal, partition = createTestPartition(), limits, ...others } = fields;
+  const metrics = forwarderMetrics(createRegistry('edge'));
+  const lines: TestForwarder['lines'] = [];
+  const hintFile = fields.hintFile ?? join(temporaryFolder(), 'edge', 'forwarded.json');
+  const forwarder = await startForwarder({
+    lane: () => partition,
+    progress: createMemoryProgress(),
+    tenants: ['acme'],
+    metrics,
+    logger: pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+    now: () => startMs,
+    ...others,
+    hintFile,
+    journal: journal.log,
+    limits: { pollIntervalMs: 1, pauseMsMin: 1, pauseMsMax: 4, lookIntervalMs: 2, noteIntervalMs: 2, ...limits },
+  });
+  onTestFinished(async () => {
+    partition.release();
+    await forwarder.stop(0);
+  });
+  return {
+    ...forwarder,
+    lines,
+    hintFile,
+    async metric(name) {
+      const { values } = await metrics[name].get();
+      return values.reduce((total, { value }) => total + value, 0);
+    },
+  };
+}
+
+/** Waits until the worker has taken all of a journal's lane. */
+export async function expectTaken(worker: TestWorker, journal: TestJournal, tenant?: string): Promise<void> {
+  const ids = (await journal.ids(tenant)).toSorted();
+  await vi.waitFor(
+    async () => {
+      await worker.work();
+      expect(worker.taken().toSorted()).toEqual(ids);
+    },
+    { timeout: 10_000, interval: 5 },
+  );
+}
