@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Logger } from 'pino';
 import { type Config, environment } from './config.ts';
 import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
@@ -12,15 +13,24 @@ import { coveredByCheckpoints, keepTrimmed } from './edge/retention.ts';
 import { createStatusApp, serve } from './http.ts';
 import { createLogger } from './logger.ts';
 import { createFileCheckpoints } from './ports/checkpoints/files.ts';
+import type { Log } from './ports/log/log.ts';
 import { segmentBytes } from './ports/log/segments.ts';
 import { createSqliteLog } from './ports/log/sqlite.ts';
 import { createThreadedSqliteLog } from './ports/log/threaded.ts';
 import { startEngine } from './ports/warehouse/chdb/start-engine.ts';
-import { createClickHouseWarehouse } from './ports/warehouse/clickhouse.ts';
+import { type ClickHouseOptions, createClickHouseWarehouse } from './ports/warehouse/clickhouse.ts';
+import type { SqlWarehouse } from './ports/warehouse/warehouse.ts';
 import { prepareSecrets } from './secrets.ts';
 import { createSink } from './sink/sink.ts';
 import { removeEdgePid, writeEdgePid } from './supervisor/edge-pid.ts';
-import { clickhouseMetrics, consoleMetrics, createRegistry, sinkMetrics, workerMetrics } from './telemetry.ts';
+import {
+  clickhouseMetrics,
+  consoleMetrics,
+  createRegistry,
+  type Registry,
+  sinkMetrics,
+  workerMetrics,
+} from './telemetry.ts';
 import { createWorker } from './worker/worker.ts';
 
 /** A process that works. `failed` rejects when it can no longer do so. */
@@ -35,30 +45,59 @@ const recordsFolder = (config: Config) => join(config.dataFolder, 'records');
 const outputsFolder = (config: Config) => join(config.dataFolder, 'outputs');
 const checkpointsFolder = (config: Config) => join(config.dataFolder, 'checkpoints');
 
-/** Takes webhooks in. Depends on nothing but its disk. */
-export async function runEdge(config: Config): Promise<Running> {
+/** What comes behind an edge's journal. */
+export interface Downstream {
+  /** True while what is journaled for a lane arrives there late. */
+  catchingUp?(lane: string): boolean;
+  /** What lies before this position of the journal can be restored without it. */
+  covered(): Promise<number>;
+  /** Called when the journal takes nothing in any more, before it is closed. */
+  close(): Promise<void>;
+}
+
+export interface EdgeContext {
+  config: Config;
+  journal: Log;
+  registry: Registry;
+  logger: Logger;
+}
+
+/** The journal is the log: whoever works on the lanes reads it. */
+async function readHere({ config }: EdgeContext): Promise<Downstream> {
+  const checkpoints = createFileCheckpoints(checkpointsFolder(config));
+  const lanes = config.tenants.map((tenant) => tenant.name);
+  return { covered: () => coveredByCheckpoints(checkpoints, lanes), close: async () => {} };
+}
+
+/** Takes webhooks in. What it answers depends on nothing but its disk. */
+export async function runEdge(
+  config: Config,
+  openDownstream: (context: EdgeContext) => Promise<Downstream> = readHere,
+): Promise<Running> {
   const logger = createLogger('edge', config.logLevel);
   const folder = recordsFolder(config);
   mkdirSync(folder, { recursive: true });
   const log = createThreadedSqliteLog({ folder, segmentBytesMax: config.journal.segmentBytesMax });
   const journalBytes = () => segmentBytes(folder);
-  const checkpoints = createFileCheckpoints(checkpointsFolder(config));
-  const lanes = config.tenants.map((tenant) => tenant.name);
+  const registry = createRegistry('edge');
+  const downstream = await openDownstream({ config, journal: log, registry, logger });
   const edge = await startEdge({
     config,
     log,
     journalBytes,
     demoKeyPem: prepareSecrets(config).demoKeyPem,
-    registry: createRegistry('edge'),
+    ...(downstream.catchingUp && { catchingUp: downstream.catchingUp }),
+    registry,
     logger,
   }).catch(async (error) => {
+    await downstream.close();
     await log.close();
     throw error;
   });
   writeEdgePid(config.dataFolder);
   const stopTrimming = keepTrimmed({
     log,
-    covered: () => coveredByCheckpoints(checkpoints, lanes),
+    covered: downstream.covered,
     retentionMs: config.journal.retentionMs,
     journalBytes,
     journalBytesMax: config.journal.bytesMax,
@@ -71,6 +110,7 @@ export async function runEdge(config: Config): Promise<Running> {
     async close() {
       stopTrimming();
       await edge.close();
+      await downstream.close();
       removeEdgePid(config.dataFolder);
       await log.close();
     },
@@ -84,18 +124,14 @@ export async function runPipeline(config: Config): Promise<Running> {
   const segmentBytesMax = Math.min(config.journal.segmentBytesMax, config.outputsBytesMax / 8, 64 * 1024 * 1024);
   const records = createSqliteLog({ folder: recordsFolder(config), segmentBytesMax });
   const outputs = createSqliteLog({ folder: outputsFolder(config), segmentBytesMax });
-  const warehouse = createClickHouseWarehouse({
-    url: clickhouseUrl(config),
-    username: config.clickhouseUser ?? 'hookwatch',
-    password: config.clickhouseUrl ? (config.clickhousePassword ?? '') : prepareSecrets(config).sinkPassword,
-    ttlDays: config.ttlDays,
-  });
+  const warehouse = openWarehouse(config);
   const worker = createWorker({
     tenants: config.tenants.map((tenant) => tenant.name),
     outputsFull: sampled(() => segmentBytes(outputsFolder(config)) > config.outputsBytesMax),
     records,
     outputs,
     checkpoints: createFileCheckpoints(checkpointsFolder(config)),
+    checkpointIntervalMs: config.checkpointIntervalMs,
     metrics: workerMetrics(registry),
     logger,
   });
@@ -145,6 +181,17 @@ export async function runClickHouse(config: Config): Promise<Running> {
     logger,
   });
   return { urls: { clickhouse: engine.url }, failed: never, close: engine.close };
+}
+
+/** The ClickHouse of this installation, as the sink uses it. */
+export function openWarehouse(config: Config, more: Partial<ClickHouseOptions> = {}): SqlWarehouse {
+  return createClickHouseWarehouse({
+    url: clickhouseUrl(config),
+    username: config.clickhouseUser ?? 'hookwatch',
+    password: config.clickhouseUrl ? (config.clickhousePassword ?? '') : prepareSecrets(config).sinkPassword,
+    ttlDays: config.ttlDays,
+    ...more,
+  });
 }
 
 /** Asks at most once a second. */
