@@ -5,7 +5,8 @@
  * 1. Each id is applied once per version: a repeat or a lower version changes nothing, `withdrawn` removes.
  * 2. What was pushed out as too old stays out: a replay does not bring it back, nor is it counted again (where it is
  *    older by a millisecond than what is left).
- * 3. `changesSince(cursor)` is computed from the state, so no reader needs a queue: one that is slow gets fewer,
+ * 3. Records that belong together may come in any order, for with Kafka each kind has a log of its own.
+ * 4. `changesSince(cursor)` is computed from the state, so no reader needs a queue: one that is slow gets fewer,
  *    larger steps. It is undefined where the state cannot tell what was withdrawn in between.
  */
 import type { DecodedRecord } from '../core/records/codec.ts';
@@ -23,6 +24,7 @@ import {
   isToldBy,
   type Row,
 } from './row.ts';
+import { createWaiting } from './waiting.ts';
 
 /** Sums over all that was met since the console's own start, its backlog included. */
 export interface Totals {
@@ -61,6 +63,8 @@ export interface BoardLimits {
   withdrawn: number;
   /** Events remembered with each detection. */
   evidence: number;
+  /** Episodes and pieces of evidence that wait for their event. */
+  waiting: number;
 }
 
 export const boardLimits: BoardLimits = {
@@ -70,6 +74,7 @@ export const boardLimits: BoardLimits = {
   bodyBytes: 64 * 1024 * 1024,
   withdrawn: 5_000,
   evidence: 100,
+  waiting: 5_000,
 };
 
 export interface Board {
@@ -118,6 +123,8 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
   const detections = new Map<string, HeldDetection>();
   const detectionList = createNewestList<HeldDetection>(limits.detections);
   const deliveries = createDeliveryStore<Entry>(limits);
+  const episodesWaiting = createWaiting<Episode>(limits.waiting);
+  const evidenceWaiting = createWaiting<Evidence>(limits.waiting);
   const withdrawn = new Map<string, { version: number; changed: number }>();
   const totals: Totals = { events: 0, rejects: 0, detections: 0, since: null };
   let position = -1;
@@ -151,11 +158,6 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
     for (const id of deliveriesOf(entry)) deliveries.claim(id, entry);
   }
 
-  function join(entry: Entry): void {
-    claim(entry);
-    redescribe(entry);
-  }
-
   function drop(entry: Entry): void {
     entries.delete(entry.row.id);
     for (const id of deliveriesOf(entry)) deliveries.release(id, entry);
@@ -163,11 +165,7 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
 
   function applyEntry(record: Event | Reject, made: Pick<Facts, 'event' | 'reject'>): void {
     const held = entries.get(record.id);
-    if (isKnown(record, held)) {
-      // Its delivery may have been in what was skipped, and come with the replay.
-      if (held && !held.row.verdict) join(held);
-      return;
-    }
+    if (isKnown(record, held)) return;
     if (held) {
       lists.get(held.row.column)!.remove(held);
       drop(held);
@@ -187,6 +185,8 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
     claim(entry);
     const oldest = list.insert(entry);
     if (oldest) drop(oldest);
+    for (const episode of episodesWaiting.take(record.id)) tell(entry, episode);
+    for (const piece of evidenceWaiting.take(record.id)) complete(piece, row);
   }
 
   function applyDelivery(delivery: Delivery): void {
@@ -203,13 +203,18 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
   function applyEpisode(episode: Episode): void {
     for (const id of episode.events) {
       const entry = entries.get(id);
-      if (!entry?.event || !isToldBy(entry.event, episode)) continue;
-      // Of an alert on several metrics the first one stays.
-      const held = entry.episode;
-      if (held && (held.id !== episode.id || held.version >= episode.version)) continue;
-      entry.episode = episode;
-      redescribe(entry);
+      if (entry) tell(entry, episode);
+      else episodesWaiting.add(id, episode);
     }
+  }
+
+  function tell(entry: Entry, episode: Episode): void {
+    if (!entry.event || !isToldBy(entry.event, episode)) return;
+    // Of an alert on several metrics the first one stays.
+    const held = entry.episode;
+    if (held && (held.id !== episode.id || held.version >= episode.version)) return;
+    entry.episode = episode;
+    redescribe(entry);
   }
 
   function applyDetection(detection: Detection): void {
@@ -236,18 +241,12 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
   function gatherEvidence(detection: Detection, known: readonly Evidence[]): Evidence[] {
     return detection.events.slice(0, limits.evidence).map((id) => {
       const row = entries.get(id)?.row;
-      if (row) {
-        return {
-          event: id,
-          delivery: row.delivery,
-          name: row.name,
-          subject: row.subject,
-          received_at: row.received_at,
-        };
-      }
-      return (
-        known.find(({ event }) => event === id) ?? { event: id, delivery: '', name: '', subject: '', received_at: 0 }
-      );
+      if (row) return evidenceOf(row);
+      const before = known.find(({ event }) => event === id);
+      if (before) return before;
+      const unknown: Evidence = { event: id, delivery: '', name: '', subject: '', received_at: 0 };
+      evidenceWaiting.add(id, unknown);
+      return unknown;
     });
   }
 
@@ -293,10 +292,23 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
         ...(episode && { episode }),
       };
     },
-    findDetection: (id) => detections.get(id),
+    findDetection(id) {
+      const held = detections.get(id);
+      // More may be known by now than when they came.
+      for (const piece of held?.evidence ?? []) complete(piece, entries.get(piece.event)?.row);
+      return held;
+    },
   };
 }
 
 function deliveriesOf(entry: Entry): string[] {
   return entry.event?.deliveries ?? [entry.reject!.delivery];
+}
+
+function complete(piece: Evidence, row: Row | undefined): void {
+  if (row) Object.assign(piece, evidenceOf(row));
+}
+
+function evidenceOf({ id, delivery, name, subject, received_at }: Row): Evidence {
+  return { event: id, delivery, name, subject, received_at };
 }

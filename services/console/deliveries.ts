@@ -9,6 +9,7 @@ export interface HeldDelivery<Entry> {
 export interface DeliveryStore<Entry> {
   /** Keeps the highest version. Returns the entry whose delivery changed, if any. */
   put(delivery: Delivery): Entry | undefined;
+  /** Says whose the delivery is, whether it is known already or comes later. */
   claim(id: string, entry: Entry): void;
   /** Says that an entry is gone; a claim by another entry stands. */
   release(id: string, entry: Entry): void;
@@ -23,12 +24,13 @@ export function createDeliveryStore<Entry>(limits: {
   deliveriesUnjoined: number;
   bodyBytes: number;
 }): DeliveryStore<Entry> {
-  const held = new Map<string, HeldDelivery<Entry>>();
+  const held = new Map<string, Delivery>();
+  const claims = new Map<string, Entry>();
   const unjoined = new Set<string>();
   let bytes = 0;
 
   function remove(id: string): void {
-    bytes -= held.get(id)?.delivery.body.length ?? 0;
+    bytes -= held.get(id)?.body.length ?? 0;
     held.delete(id);
     unjoined.delete(id);
   }
@@ -47,29 +49,31 @@ export function createDeliveryStore<Entry>(limits: {
   return {
     put(delivery) {
       const before = held.get(delivery.id);
-      if (before && before.delivery.version >= delivery.version) return undefined;
-      const entry = before?.entry;
+      if (before && before.version >= delivery.version) return undefined;
+      const entry = claims.get(delivery.id);
       remove(delivery.id);
       if (delivery.withdrawn) return entry;
-      held.set(delivery.id, { delivery, ...(entry && { entry }) });
+      held.set(delivery.id, delivery);
       bytes += delivery.body.length;
       if (!entry) unjoined.add(delivery.id);
       trim();
       return entry;
     },
     claim(id, entry) {
-      const delivery = held.get(id);
-      if (!delivery) return;
-      delivery.entry = entry;
+      claims.set(id, entry);
       unjoined.delete(id);
     },
     release(id, entry) {
-      const delivery = held.get(id);
-      if (delivery?.entry !== entry) return;
-      delete delivery.entry;
+      if (claims.get(id) !== entry) return;
+      claims.delete(id);
+      if (!held.has(id)) return;
       unjoined.add(id);
       trim();
     },
-    find: (id) => held.get(id),
+    find(id) {
+      const delivery = held.get(id);
+      const entry = claims.get(id);
+      return delivery && { delivery, ...(entry && { entry }) };
+    },
   };
 }

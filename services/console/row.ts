@@ -41,7 +41,7 @@ export interface Row {
   };
 }
 
-/** An event behind a detection, as far as it was known when the detection came. */
+/** An event behind a detection, as far as it was ever known here. */
 export interface Evidence {
   event: string;
   delivery: string;

@@ -36,6 +36,11 @@ const alertAt = (seq: number, time: number, time_basis: Event['time_basis'] = 'p
 const closedEpisode = (given: Partial<Episode>) =>
   makeEpisode({ state: 'closed', closed_at: noon + 226_000, length_ms: 226_000, ended_by: 'alert', ...given });
 
+function permutations<T>(items: readonly T[]): T[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item, index) => permutations(items.toSpliced(index, 1)).map((rest) => [item, ...rest]));
+}
+
 describe('joins', () => {
   test.each([
     { entity: 'account', column: 'account' },
@@ -161,6 +166,43 @@ describe('joins', () => {
       { event: 'unmet', delivery: '' },
     ]);
   });
+});
+
+test('the page is the same in whatever order the kinds of record come', () => {
+  const open = makeEpisode({ events: [eventId(1)] });
+  const closed = closedEpisode({ version: 2, events: [eventId(1), eventId(2)] });
+  const alerts = [...alertAt(1, noon), ...alertAt(2, noon + 226_000)];
+  const isOf = (kind: string) => (record: NewRecord) => decode(record.frame).kind === kind;
+  const kinds = [
+    [...alerts, ...frameRejected({ seq: 3 })].filter(isOf('delivery')),
+    alerts.filter(isOf('event')),
+    frameRejected({ seq: 3 }).filter(isOf('reject')),
+    [frame('episode', open), frame('episode', closed)],
+    [frame('detection', makeDetection({ events: [eventId(1), eventId(2)] }))],
+  ];
+  const shown = (records: NewRecord[]) => {
+    const board = boardOf(records);
+    const { rows, detections, totals } = board.state();
+    const withoutOrder = rows.map(({ order, ...row }) => row).sort((a, b) => a.received_at - b.received_at);
+    return {
+      rows: withoutOrder,
+      detections: detections.length,
+      totals,
+      evidence: board.findDetection(makeDetection({}).id)?.evidence,
+    };
+  };
+  const expected = shown(kinds.flat());
+  expect(expected.rows.map(({ episode }) => episode?.happened)).toEqual(['opened', 'closed', undefined]);
+  for (const order of permutations(kinds)) expect(shown(order.flat())).toEqual(expected);
+});
+
+test('what waits for an event that never comes is bounded', () => {
+  const unmet = Array.from({ length: 50 }, (_, seq) =>
+    frame('episode', makeEpisode({ id: `e${seq}`, events: [eventId(seq)] })),
+  );
+  const board = boardOf([...unmet, ...pairs(50)], { waiting: 10 });
+  const marked = board.state().rows.filter(({ episode }) => episode);
+  expect(marked.map(({ id }) => id).sort()).toEqual(ids(40, 41, 42, 43, 44, 45, 46, 47, 48, 49));
 });
 
 test('what the page shows nothing of moves no reader', () => {

@@ -16,6 +16,8 @@ export interface ReaderOptions {
 }
 
 export interface Reader {
+  /** Finds out where to begin, so far as the log is reached. */
+  open(): Promise<void>;
   /** The next records: none at the end of the log, and none while it is not reached. */
   read(limits: ReadLimits): Promise<readonly LogRecord[]>;
   /** Begins anew with the next read, where `startAt` says then. */
@@ -40,12 +42,23 @@ export function createReader({
   let retryAt = Number.NEGATIVE_INFINITY;
   let delayMs = 0;
 
-  async function readNext(limits: ReadLimits): Promise<readonly LogRecord[]> {
+  async function findPosition(): Promise<number> {
     position ??= startAt(await log.bounds());
-    const records = await log.read(position, limits);
-    const last = records.at(-1);
-    if (last) position = last.position + 1;
-    return records;
+    return position;
+  }
+
+  async function readNext(limits: ReadLimits): Promise<readonly LogRecord[]> {
+    const from = await findPosition();
+    try {
+      const records = await log.read(from, limits);
+      const last = records.at(-1);
+      if (last) position = last.position + 1;
+      return records;
+    } catch (error) {
+      if (!(error instanceof LogTrimmedError)) throw error;
+      await passOver(from);
+      return [];
+    }
   }
 
   async function passOver(unread: number): Promise<void> {
@@ -61,24 +74,26 @@ export function createReader({
     onUnavailable?.(error);
   }
 
+  /** Undefined while the log is not reached. */
+  async function attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
+    if (performance.now() < retryAt) return undefined;
+    try {
+      const result = await work();
+      delayMs = 0;
+      trouble = undefined;
+      return result;
+    } catch (error) {
+      if (!(error instanceof LogUnavailableError)) throw error;
+      postpone(error);
+      return undefined;
+    }
+  }
+
   return {
-    async read(limits) {
-      if (performance.now() < retryAt) return [];
-      try {
-        const records = await readNext(limits).catch(async (error) => {
-          if (!(error instanceof LogTrimmedError) || position === undefined) throw error;
-          await passOver(position);
-          return [];
-        });
-        delayMs = 0;
-        trouble = undefined;
-        return records;
-      } catch (error) {
-        if (!(error instanceof LogUnavailableError)) throw error;
-        postpone(error);
-        return [];
-      }
+    async open() {
+      await attempt(findPosition);
     },
+    read: async (limits) => (await attempt(() => readNext(limits))) ?? [],
     rewind() {
       position = undefined;
     },
