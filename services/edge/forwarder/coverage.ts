@@ -15,14 +15,17 @@ export function createCoverage(
   isCovered: (record: LogRecord) => boolean,
 ): Coverage {
   let position = start;
+  /** The first record that was not covered when it was looked at last. */
+  let open: LogRecord | undefined;
   return {
     get position() {
       return position;
     },
     async advance(signal) {
+      if (open && !isCovered(open)) return;
       while (!signal.aborted) {
         const records = await readJournal(position);
-        const open = records.find((record) => !isCovered(record));
+        open = records.find((record) => !isCovered(record));
         position = open?.position ?? (records.at(-1)?.position ?? position - 1) + 1;
         if (open || records.length === 0) return;
         await breathe();

@@ -149,6 +149,30 @@ export function createTestPartition(): TestPartition {
   return partition;
 }
 
+/** Progress in memory that counts how often it was asked. */
+export interface TestProgress extends Progress {
+  asked(): number;
+}
+
+export function createTestProgress(): TestProgress {
+  const progress = createMemoryProgress();
+  let asked = 0;
+  return {
+    ...progress,
+    asked: () => asked,
+    latest(tenant) {
+      asked++;
+      return progress.latest(tenant);
+    },
+  };
+}
+
+/** Waits until the forwarder has looked at the progress as it is now, and has acted on it. */
+export async function looked(progress: TestProgress): Promise<void> {
+  const before = progress.asked();
+  await vi.waitFor(() => expect(progress.asked()).toBeGreaterThan(before + 3), { interval: 2 });
+}
+
 /** The worker of one lane: the flow itself, asked to work when a test says so. */
 export interface TestWorker {
   /** Works on what is new and says how far it has come; `save`: and that this is saved. */
@@ -216,7 +240,7 @@ export interface TestForwarder extends Forwarder {
 }
 
 export type ForwarderFields = Partial<Omit<ForwarderOptions, 'journal' | 'limits'>> & {
-  journal: TestJournal;
+  journal: Pick<TestJournal, 'log'>;
   partition?: TestPartition;
   limits?: Partial<ForwarderLimits>;
 };

@@ -2,13 +2,14 @@ import { describe, expect, test, vi } from 'vitest';
 import { placeOf } from '../../../services/core/records/place.ts';
 import type { NewRecord } from '../../../services/ports/log/log.ts';
 import { createMemoryProgress } from '../../../services/ports/progress/memory.ts';
-import type { Progress } from '../../../services/ports/progress/progress.ts';
 import {
   createTestJournal,
   createTestPartition,
+  createTestProgress,
   createTestWorker,
   expectTaken,
   type Fate,
+  looked,
   recordsOf,
   startTestForwarder,
 } from './fixture.ts';
@@ -16,33 +17,13 @@ import {
 const kept = (count: number): Fate[] => Array(count).fill('kept');
 const pairs = { batchRecordsMax: 2 };
 
-/** Memory progress that counts how often it was asked. */
-function askedProgress(): Progress & { asked(): number } {
-  const progress = createMemoryProgress();
-  let asked = 0;
-  return {
-    ...progress,
-    asked: () => asked,
-    latest(tenant) {
-      asked++;
-      return progress.latest(tenant);
-    },
-  };
-}
-
-/** Waits until the forwarder has looked at the progress as it is now, and has acted on it. */
-async function looked(progress: { asked(): number }): Promise<void> {
-  const before = progress.asked();
-  await vi.waitFor(() => expect(progress.asked()).toBeGreaterThan(before + 3), { interval: 2 });
-}
-
 describe('sending again', () => {
   test('begins with the first record that was lost and is not repeated before the worker has come by', async () => {
     const journal = createTestJournal();
     await journal.boot();
     await journal.deliver(8);
     const partition = createTestPartition();
-    const progress = askedProgress();
+    const progress = createTestProgress();
     const worker = createTestWorker(partition, progress);
     partition.meet(...kept(2), 'lost');
     const forwarder = await startTestForwarder({ journal, partition, progress, limits: pairs });

@@ -1,0 +1,249 @@
+import { describe, expect, test, vi } from 'vitest';
+import { placeOf } from '../../../services/core/records/place.ts';
+import type { Log } from '../../../services/ports/log/log.ts';
+import { createMemoryLog } from '../../../services/ports/log/memory.ts';
+import { createMemoryProgress } from '../../../services/ports/progress/memory.ts';
+import { startMs } from '../../core/flow/lane.ts';
+import { controlsOf, createFaultyLog, startTestEdge } from '../fixture.ts';
+import {
+  createTestJournal,
+  createTestPartition,
+  createTestWorker,
+  expectTaken,
+  recordsOf,
+  rowsOf,
+  startTestForwarder,
+  type TestForwarder,
+} from './fixture.ts';
+
+const said = ({ lines }: TestForwarder, words: string) => lines.filter(({ msg }) => msg.startsWith(words));
+
+describe('Kafka is away', () => {
+  test('what is journaled waits, is counted and dated, and all of it arrives in order', async () => {
+    const journal = createTestJournal();
+    const partition = createTestPartition();
+    const progress = createMemoryProgress();
+    let nowMs = startMs;
+    partition.away = true;
+    const forwarder = await startTestForwarder({ journal, partition, progress, now: () => nowMs });
+    await journal.boot();
+    await journal.deliver(400);
+    const records = await recordsOf(journal.log);
+    nowMs = startMs + 11_000;
+    await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(402));
+    const bytes = records.reduce((sum, { frame }) => sum + frame.length, 0);
+    expect(await forwarder.metric('unforwardedBytes')).toBe(bytes);
+    // The boot was opened a second after the start.
+    expect(await forwarder.metric('unforwardedSeconds')).toBe(10);
+    expect(forwarder.catchingUp('acme')).toBe(true);
+    await vi.waitFor(async () => expect(await forwarder.metric('errors')).toBeGreaterThan(5));
+    expect(said(forwarder, 'Records cannot be brought')).toMatchObject([{ level: 40 }]);
+
+    partition.away = false;
+    const worker = createTestWorker(partition, progress);
+    await expectTaken(worker, journal);
+    expect(worker.rows()).toEqual(await rowsOf(journal));
+    await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
+    expect(await forwarder.metric('unforwardedBytes')).toBe(0);
+    expect(await forwarder.metric('unforwardedSeconds')).toBe(0);
+    expect(forwarder.catchingUp('acme')).toBe(false);
+    expect(said(forwarder, 'Records are brought')).toHaveLength(1);
+  });
+
+  test('for workers alone: what is journaled arrives, and nothing is let go', async () => {
+    const journal = createTestJournal();
+    await journal.boot();
+    await journal.deliver(3);
+    const partition = createTestPartition();
+    const latest = () => Promise.reject(new Error('away'));
+    const forwarder = await startTestForwarder({ journal, partition, progress: { latest } });
+    // The journal is older than the forwarder and there is no hint: workers are asked first.
+    await vi.waitFor(() => expect(said(forwarder, 'It is not known how far')).toHaveLength(1));
+    expect(partition.batches).toHaveLength(0);
+
+    const fresh = createTestJournal();
+    const other = await startTestForwarder({ journal: fresh, partition, progress: { latest } });
+    await fresh.boot();
+    await fresh.deliver(3);
+    await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(5));
+    expect(other.covered()).toBe(0);
+  });
+
+  test('deliveries are answered 202 all the while, and ticks say that the lane is behind', async () => {
+    const log = createFaultyLog();
+    const partition = createTestPartition();
+    partition.away = true;
+    let lateMs = 0;
+    const forwarder = await startTestForwarder({
+      journal: { log },
+      partition,
+      tenants: ['northwind'],
+      now: () => Date.now() + lateMs,
+    });
+    const edge = await startTestEdge({ log, catchingUp: forwarder.catchingUp });
+    const ticks = async () => controlsOf(await log.records()).filter(({ kind }) => kind === 'tick');
+    const tick = async (count: number) => {
+      edge.tick();
+      await vi.waitFor(async () => expect(await ticks()).toHaveLength(count));
+    };
+    expect((await edge.post()).status).toBe(202);
+    await tick(1);
+    lateMs = 60_000;
+    await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(4));
+    await tick(2);
+    expect((await edge.post()).status).toBe(202);
+    expect((await fetch(`${edge.url}/readyz`)).status).toBe(200);
+    partition.away = false;
+    await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
+    await tick(3);
+    expect((await ticks()).map((control) => control.catching_up)).toEqual([false, true, false]);
+    const arrived = (await recordsOf(partition)).map(({ frame }) => placeOf(frame).id);
+    const journaled = (await recordsOf(log)).map(({ frame }) => placeOf(frame).id);
+    expect(arrived).toEqual(journaled.slice(0, arrived.length));
+  });
+});
+
+describe('one partition is stuck', () => {
+  test('all others go on, and of it one batch is in memory', async () => {
+    const tenants = ['acme', 'bolt', 'contoso'];
+    const journal = createTestJournal({ tenants });
+    await journal.boot();
+    const partitions = new Map(tenants.map((tenant) => [tenant, createTestPartition()]));
+    const lane = (tenant: string) => partitions.get(tenant)!;
+    const progress = createMemoryProgress();
+    lane('acme').hold();
+    lane('bolt').away = true;
+    const limits = { batchRecordsMax: 10 };
+    const forwarder = await startTestForwarder({ journal, lane, progress, tenants, limits });
+    for (let n = 0; n < 300; n++) await journal.deliver(1, tenants[n % 3]);
+    const worker = createTestWorker(lane('contoso'), progress, 'contoso');
+    await expectTaken(worker, journal, 'contoso');
+    await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(204));
+    expect(lane('acme').batches.map((batch) => batch.length)).toEqual([2]);
+    const first = lane('bolt').batches[0]!;
+    for (const batch of lane('bolt').batches) expect(batch).toBe(first);
+    expect(forwarder.catchingUp('contoso')).toBe(false);
+
+    lane('acme').release();
+    lane('bolt').away = false;
+    for (const tenant of ['acme', 'bolt']) {
+      const late = createTestWorker(lane(tenant), progress, tenant);
+      await expectTaken(late, journal, tenant);
+      expect(late.taken()).toEqual(await journal.ids(tenant));
+    }
+    await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
+  });
+
+  test('one that is far behind reads the journal for itself, of which only the newest part is in memory', async () => {
+    const tenants = ['acme', 'bolt'];
+    const journal = createTestJournal({ tenants });
+    await journal.boot();
+    const partitions = new Map(tenants.map((tenant) => [tenant, createTestPartition()]));
+    const lane = (tenant: string) => partitions.get(tenant)!;
+    const progress = createMemoryProgress();
+    let bytesRead = 0;
+    const log: Log = {
+      ...journal.log,
+      async read(from, limits) {
+        const records = await journal.log.read(from, limits);
+        bytesRead += records.reduce((sum, { frame }) => sum + frame.length, 0);
+        return records;
+      },
+    };
+    lane('acme').hold();
+    // The hint is not saved meanwhile: that reads a record too.
+    const limits = { noteIntervalMs: 60_000 };
+    const forwarder = await startTestForwarder({ journal: { log }, lane, progress, tenants, limits });
+    const megabyte = { body: Buffer.alloc(1_000_000) };
+    for (let n = 0; n < 20; n++) await journal.deliver(1, tenants[n % 2], megabyte);
+    await vi.waitFor(async () => expect(await forwarder.metric('forwarded')).toBe(12));
+    // All else took it from memory.
+    expect(bytesRead).toBeLessThan(21_000_000);
+    lane('acme').release();
+    await vi.waitFor(async () => expect(await forwarder.metric('forwarded')).toBe(24));
+    expect(bytesRead).toBeGreaterThan(34_000_000);
+    expect(bytesRead).toBeLessThan(41_000_000);
+  });
+});
+
+describe('what goes wrong otherwise', () => {
+  test('an append that fails for another reason is tried again all the same, and said as an error', async () => {
+    const journal = createTestJournal();
+    const partition = createTestPartition();
+    let failures = 3;
+    const lane = {
+      async append(batch: Parameters<Log['append']>[0]) {
+        if (failures-- > 0) throw Object.assign(new Error('not authorized'), { code: 'FORBIDDEN' });
+        return partition.append(batch);
+      },
+    };
+    const forwarder = await startTestForwarder({ journal, partition, lane: () => lane });
+    await journal.boot();
+    await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(2));
+    expect(await forwarder.metric('errors')).toBe(3);
+    expect(said(forwarder, 'Records cannot be brought')).toMatchObject([{ level: 50 }]);
+  });
+
+  test('a journal that cannot be read for a while', async () => {
+    const log = createMemoryLog();
+    const journal = createTestJournal();
+    await journal.boot();
+    let failures = 3;
+    const flaky: Log = {
+      ...log,
+      async read(from, limits) {
+        if (failures-- > 0) throw new Error('disk I/O error');
+        return journal.log.read(from, limits);
+      },
+    };
+    const partition = createTestPartition();
+    const forwarder = await startTestForwarder({ journal: { log: flaky }, partition });
+    await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(2));
+    expect(said(forwarder, 'The journal')).toMatchObject([{ level: 50 }, { level: 30 }]);
+  });
+
+  test('a fault of the program is told', async () => {
+    const journal = createTestJournal();
+    const lane = (tenant: string) => {
+      if (tenant === 'bolt') throw new TypeError('a fault');
+      return createTestPartition();
+    };
+    const forwarder = await startTestForwarder({ journal, lane });
+    const stranger = createTestJournal({ tenants: ['bolt'] });
+    await stranger.boot();
+    await journal.log.append(await recordsOf(stranger.log));
+    await expect(forwarder.failed).rejects.toThrow('a fault');
+    expect(said(forwarder, 'Forwarding has failed')).toHaveLength(1);
+  });
+});
+
+describe('at the end', () => {
+  test('what is left is brought into its lane first', async () => {
+    const journal = createTestJournal();
+    const partition = createTestPartition();
+    const forwarder = await startTestForwarder({
+      journal,
+      partition,
+      limits: { batchRecordsMax: 3, pollIntervalMs: 50 },
+    });
+    await journal.boot();
+    await journal.deliver(100);
+    await forwarder.stop(10_000);
+    expect(await recordsOf(partition)).toHaveLength(102);
+  });
+
+  test('where it cannot be, it waits in the journal for the next start', async () => {
+    const journal = createTestJournal();
+    await journal.boot();
+    const partition = createTestPartition();
+    const progress = createMemoryProgress();
+    const first = await startTestForwarder({ journal, partition, progress });
+    await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(2));
+    partition.away = true;
+    await journal.deliver(5);
+    await first.stop(20);
+    partition.away = false;
+    await startTestForwarder({ journal, partition, progress, hintFile: first.hintFile });
+    await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(7));
+  });
+});
