@@ -9,6 +9,7 @@ const usage = `Usage: hookwatch <command> [options]
   start        everything on this machine: edge, pipeline (worker, sink, console), ClickHouse
   simulate     sends signed traffic of a small reseller to a running edge
   apply        brings changes of hookwatch.yaml into the lanes of a running Hookwatch
+  topics       makes the topics of Kafka what they should be
   edge         the edge alone
   pipeline     worker, sink and console alone
   clickhouse   the embedded ClickHouse alone
@@ -37,6 +38,7 @@ async function main([command = '', ...args]: string[]): Promise<number> {
   if (command === 'start') return (await import('./supervisor/command.ts')).startCommand(args);
   if (command === 'simulate') return simulate(args);
   if (command === 'apply') return apply(args);
+  if (command === 'topics') return topics(args);
   const part = parts[command];
   if (part) return runPart(command, await part(), args);
   const asked = command === '' || command === 'help' || command === '--help' || command === '-h';
@@ -67,6 +69,20 @@ async function apply(args: string[]): Promise<number> {
     edgeInternalUrl: `http://127.0.0.1:${ports.edgeInternal}`,
     lanesUrls: [`http://${host}:${ports.console}`],
     tenants,
+  });
+}
+
+async function topics(args: string[]): Promise<number> {
+  const { topicsCommand } = await import('./topics/command.ts');
+  return topicsCommand(args, async () => {
+    const { kafka: settings, logLevel } = loadConfig(environment);
+    if (!settings) throw new ConfigError('Cannot do anything about topics: HOOKWATCH_KAFKA_BROKERS names no broker');
+    const { connectKafka } = await import('./ports/log/kafka.ts');
+    const { createLogger } = await import('./logger.ts');
+    return {
+      kafka: connectKafka({ ...settings, clientId: 'hookwatch-topics' }, createLogger('topics', logLevel)),
+      settings,
+    };
   });
 }
 

@@ -12,6 +12,7 @@
  *   later, for ever; as the time is negative, Node 24 prints a TimeoutNegativeWarning. See mendRequestQueue.
  */
 import { createRequire } from 'node:module';
+import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, { type Admin, type Kafka as Client, type LogEntry } from 'kafkajs';
@@ -49,6 +50,7 @@ export interface Kafka {
 export interface KafkaAdmin {
   /** Those of the topics that exist. */
   describe(names: readonly string[]): Promise<ReadonlyMap<string, KafkaTopic>>;
+  /** Creates those that do not exist, and leaves the others as they are. */
   create(topics: ReadonlyMap<string, KafkaTopic>): Promise<void>;
   /** Changes some of a topic's settings and leaves the others as they are. */
   configure(name: string, config: Readonly<Record<string, string>>): Promise<void>;
@@ -74,6 +76,8 @@ const {
 } = kafkajs;
 
 const connectTimeoutMs = 3_000;
+const createMsMax = 10_000;
+const createPollMs = 10;
 const inflatedBytesMax = 256 * 1024 * 1024;
 
 mendRequestQueue();
@@ -238,7 +242,8 @@ function createAdmin(connect: () => Promise<Admin>): KafkaAdmin {
           replicationFactor: replication,
           configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
         }));
-        await admin.createTopics({ topics: wanted });
+        await admin.createTopics({ topics: wanted, waitForLeaders: false });
+        await waitForTopics(admin, [...topics.keys()]);
       }),
     configure: (name, config) =>
       use(async (admin) => {
@@ -254,6 +259,18 @@ function createAdmin(connect: () => Promise<Admin>): KafkaAdmin {
       }),
     brokersCount: () => use(async (admin) => (await admin.describeCluster()).brokers.length),
   };
+}
+
+/** Until a broker knows of the topics, which the controller does first. */
+async function waitForTopics(admin: Admin, topics: string[]): Promise<void> {
+  for (const untilMs = performance.now() + createMsMax; ; await wait(createPollMs)) {
+    try {
+      await admin.fetchTopicMetadata({ topics });
+      return;
+    } catch (error) {
+      if (performance.now() > untilMs) throw error;
+    }
+  }
 }
 
 /** With a checksum, which Kafka's own is no substitute for: kafkajs does not look at that. */
