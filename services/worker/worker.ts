@@ -29,8 +29,7 @@ import { createSaving } from './saving.ts';
 
 /** Metrics are read from the state this often at the most. */
 const reportIntervalMs = 500;
-/** Between attempts to reach the logs, twice as long each time. */
-const retryMs = { first: 100, max: 5_000 };
+const retryIntervalMsMax = 5_000;
 
 export interface WorkerOptions {
   /** Whose lanes to work on: others in the log, of tenants that are no longer configured, are left alone. */
@@ -57,6 +56,8 @@ export interface WorkerOptions {
   /** Between two looks after lanes that wait for another flow. */
   reopenIntervalMs?: number;
   publishIntervalMs?: number;
+  /** Before the first further attempt to reach the logs; twice as long before each that follows, up to 5 s. */
+  retryIntervalMs?: number;
   batchRecordsMax?: number;
   batchBytesMax?: number;
   appendBytesMax?: number;
@@ -100,7 +101,8 @@ export function createWorker(options: WorkerOptions): Worker {
     bytes: options.batchBytesMax ?? 4 * 1024 * 1024,
     waitMs: options.readWaitMs ?? 0,
   };
-  const { pollIntervalMs = 10, checkpointIntervalMs = 5_000, reopenIntervalMs = 2_000, partition = '0' } = options;
+  const { pollIntervalMs = 10, checkpointIntervalMs = 5_000, reopenIntervalMs = 2_000 } = options;
+  const { retryIntervalMs = 100, partition = '0' } = options;
   const roster = createRoster({ tenants, records, checkpoints, flow, logger, reopenIntervalMs });
   const outbox = createOutbox(options);
   const saving = createSaving({ records, checkpoints, metrics, logger, intervalMs: checkpointIntervalMs });
@@ -205,7 +207,7 @@ export function createWorker(options: WorkerOptions): Worker {
       if (!(error instanceof LogUnavailableError)) throw error;
       if (!unreached) logger.warn({ err: error, partition }, 'log not reached; it is tried again');
       unreached = error.message;
-      return Math.min(retryMs.max, retryMs.first * 2 ** attempts++);
+      return Math.min(retryIntervalMsMax, retryIntervalMs * 2 ** attempts++);
     }
   }
 
