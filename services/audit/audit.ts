@@ -49,6 +49,8 @@ export interface TableAudit {
   count: number;
   /** Hours that differ and were not looked into, since enough was found. */
   hoursLeft: number;
+  /** Position of a row that lies behind the end of the log: it is none of this lane's. */
+  beyond: number | undefined;
 }
 
 export interface LaneAudit {
@@ -78,6 +80,8 @@ export async function auditLane(options: AuditOptions): Promise<LaneAudit> {
   await options.stored();
   const stored = new Map<OutputKind, StoredSums>();
   for (const kind of outputKinds) stored.set(kind, await readSums(warehouse, kind, scope));
+  // Every row that was seen was made by a record that is there by now.
+  const { next } = await options.records.bounds();
   const expected = createExpectedSums(scope, new Map([...stored].map(([kind, { later }]) => [kind, later])));
   let records = 0;
   for await (const batch of watch(replay, source, until, options, 'worked on')) {
@@ -91,6 +95,7 @@ export async function auditLane(options: AuditOptions): Promise<LaneAudit> {
     differences: [],
     count: 0,
     hoursLeft: 0,
+    beyond: stored.get(kind)!.highest < next ? undefined : stored.get(kind)!.highest,
     hours: hoursToInspect(expected.of(kind), stored.get(kind)!.sums, expected.unsure(kind)),
   }));
   const rowsOf = (kind: OutputKind, hour: number) =>

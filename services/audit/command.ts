@@ -90,7 +90,7 @@ async function audit(
   { depth, differencesMax }: Settings,
   context: AuditContext & Pick<AuditOptions, 'onProgress'>,
 ): Promise<{ equal: boolean; text: string }> {
-  const { warehouse, flow, ttlDays, stored = async () => {}, onProgress } = context;
+  const { warehouse, flow, ttlDays, error = process.stderr, onProgress } = context;
   const now = Date.now();
   const outcome = await auditLane({
     tenant,
@@ -100,7 +100,11 @@ async function audit(
     flow,
     depth,
     keptSince: { deliveries: now - ttlDays.deliveries * dayMs, facts: now - ttlDays.facts * dayMs },
-    stored,
+    stored: async () => {
+      await context.stored?.().catch((cause: unknown) => {
+        error.write(`${explain(cause)}. What is not stored yet counts as missing.\n`);
+      });
+    },
     differencesMax,
     ...(onProgress && { onProgress }),
   });

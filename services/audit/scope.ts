@@ -1,5 +1,7 @@
 import type { OutputKind } from '../core/records/codec.ts';
 import type { RecordTypes } from '../core/records/generated.ts';
+import { timeColumnOf } from '../ports/warehouse/tables.ts';
+import { hourMs } from '../replay/slices.ts';
 import type { Depth } from './fingerprint.ts';
 
 /** What is compared of a lane. */
@@ -14,15 +16,8 @@ export interface Scope {
   keptSince: Record<'deliveries' | 'facts', number>;
 }
 
-export const hourMs = 3_600_000;
-
-/** The column by which rows of a kind lie, and leave: fixed with their id. */
-export function timeColumn(kind: OutputKind): 'received_at' | 'first_received_at' {
-  return kind === 'delivery' || kind === 'control' ? 'received_at' : 'first_received_at';
-}
-
 export function timeOf<K extends OutputKind>(kind: K, value: RecordTypes[K]): number {
-  return value[timeColumn(kind) as keyof RecordTypes[K]] as number;
+  return value[timeColumnOf(kind) as keyof RecordTypes[K]] as number;
 }
 
 /** Start of the first hour that is compared. */

@@ -19,7 +19,7 @@ export interface LaneHistory {
 }
 
 export interface ReplayStart {
-  /** `genesis`: the lane's first record is there; `checkpoint`: its state is that of one; `empty`: it has no records. */
+  /** genesis: the lane's first record is there; checkpoint: its state is that of one; empty: nothing is left of it. */
   from: 'genesis' | 'checkpoint' | 'empty';
   state: FlowState;
   /** Everything behind this position is replayed; -1 for the whole lane. */
@@ -79,7 +79,8 @@ export async function findStart(history: LaneHistory, checkpoints: Checkpoints):
   const { begin, first } = survey;
   if (!begin) {
     const newest = await restoreFirst(tenant, heads.toReversed(), checkpoints);
-    return newest ? startAt(newest, first) : { from: 'empty', state: createState(), after: -1, upTo: first - 1 };
+    const start = newest && startAt(newest, first);
+    return { state: createState(), after: -1, upTo: first - 1, ...start, from: 'empty' };
   }
   const before = heads.filter((head) => head.position < begin.position && isFollowed(head, survey));
   const base = await restoreFirst(tenant, before.reverse(), checkpoints);

@@ -184,10 +184,18 @@ describe('what is not', () => {
     await warehouse.run(`DELETE FROM hookwatch.events_rows WHERE tenant = 'much'`);
     const { code, text } = await audit(installation, ['--show', '2']);
     expect(text).toMatch(
-      /events +0 rows {2}\d+ differ, the lane leads to \d+\n( {4}\S+ {2}missing\n){2} {4}and \d+ more\n/,
+      /events +0 rows {2}the lane leads to \d+, \d+ differ\n( {4}\S+ {2}missing\n){2} {4}and \d+ more\n/,
     );
     expect(code).toBe(1);
   });
+});
+
+test('a row from behind the end of the log is none of this lane', async () => {
+  const installation = await worked('beyond');
+  await insertValues(warehouse, 'event', [fixture('event', { tenant: 'beyond', position: 1_000_000 })]);
+  const { code, text } = await audit(installation);
+  expect(text).toContain('there is one of position 1000000, behind the end of the log');
+  expect(code).toBe(1);
 });
 
 describe('what cannot be compared', () => {

@@ -100,12 +100,12 @@ describe('a replay begins', () => {
     await expect(begin(installation)).rejects.toMatchObject({ code: 'START_MISSING' });
   });
 
-  test('with the newest checkpoint, if the log holds no record of the lane', async () => {
+  test('with the newest checkpoint, if the log holds no record of the lane any more', async () => {
     const installation = await start();
     const [, second] = await saveAt(installation, 50, 100);
     const { next } = await installation.records.bounds();
     await installation.records.trim(next);
-    expect(await begin(installation)).toEqual({ from: 'checkpoint', after: second, upTo: next - 1 });
+    expect(await begin(installation)).toEqual({ from: 'empty', after: second, upTo: next - 1 });
   });
 
   test('with nothing, if there never was one', async () => {

@@ -22,3 +22,8 @@ export const mainDatabase = 'hookwatch';
 export function tableOf(kind: TableKind, database = mainDatabase): string {
   return `${database}${viewOf[kind].slice(mainDatabase.length)}_rows`;
 }
+
+/** The column of a kind of output by which its rows lie and leave; fixed with their id. */
+export function timeColumnOf(kind: OutputKind): 'received_at' | 'first_received_at' {
+  return kind === 'delivery' || kind === 'control' ? 'received_at' : 'first_received_at';
+}
