@@ -8,6 +8,7 @@ import { createDetail } from './detail.ts';
 import { createFeed } from './feed.ts';
 import { guard, loopbackHosts } from './guard.ts';
 import { createLive } from './live.ts';
+import { createSchemaRegistry } from './registry.ts';
 
 export interface ConsoleOptions {
   /** The log that the worker writes its outputs to. It is only read, and not closed. */
@@ -22,10 +23,12 @@ export interface ConsoleOptions {
   heartbeatIntervalMs?: number;
   /** Pages that may be open at a time. */
   readersMax?: number;
-  /** What the worker says of its lanes, by tenant: served at /lanes. */
-  lanes?: () => Record<string, unknown>;
+  /** What workers say of their lanes, by tenant: served at /lanes. */
+  lanes?: () => Record<string, unknown> | Promise<Record<string, unknown>>;
   /** Host names that requests may carry, without port; the loopback ones unless given. */
   hosts?: readonly string[];
+  /** Of the topics that the registry names. Default `hookwatch`. */
+  topicPrefix?: string;
   limits?: Partial<BoardLimits>;
   /** Called with every read that failed (it is tried again) and every record that cannot be decoded (it is left out). */
   onError?: (error: unknown) => void;
@@ -67,9 +70,11 @@ export function createConsole(options: ConsoleOptions): Console {
   const detail = createDetail(board);
 
   const app = new Hono();
+  // Before the guard: clients of a registry call under whatever name it has for them, and schemas are no secret.
+  app.route('/', createSchemaRegistry(options.topicPrefix ?? 'hookwatch'));
   app.use(guard(options.hosts ?? loopbackHosts));
   for (const [path, serve] of loadAssets(new URL('./page/', import.meta.url))) app.get(path, serve);
-  app.get('/lanes', (c) => c.json(options.lanes?.() ?? {}));
+  app.get('/lanes', async (c) => c.json((await options.lanes?.()) ?? {}));
   app.get('/live', live.handle);
   app.get('/deliveries/:id', detail.showDelivery);
   app.get('/detections/:id', detail.showDetection);
