@@ -51,8 +51,9 @@ export interface Config {
   host: string;
   /** Port 0 lets the system choose. */
   ports: { edge: number; edgeInternal: number; console: number; clickhouse: number; worker: number; sink: number };
-  /** Where workers that are processes of their own tell of their lanes. A host name stands for all its addresses. */
+  /** Where workers and sinks that are processes of their own can be asked. A host name stands for all its addresses. */
   workerUrls: string[];
+  sinkUrls: string[];
   /** An own ClickHouse server; unset: the embedded engine. */
   clickhouseUrl: string | undefined;
   clickhouseUser: string | undefined;
@@ -91,6 +92,9 @@ const commaList = z.string().transform((text) =>
     .map((name) => name.trim())
     .filter(Boolean),
 );
+const urlList = commaList.pipe(
+  z.array(z.url({ protocol: /^http$/, error: 'must be http://host:port, several divided by commas' })),
+);
 
 const segmentMbByDefault = 256;
 /** A segment is trimmed as a whole and the newest one never is, so each is small against the whole journal. */
@@ -106,7 +110,8 @@ const environmentSchema = z.object({
   HOOKWATCH_CLICKHOUSE_PORT: port.default(8123),
   HOOKWATCH_WORKER_PORT: port.default(8082),
   HOOKWATCH_SINK_PORT: port.default(8083),
-  HOOKWATCH_WORKERS: commaList.default([]),
+  HOOKWATCH_WORKERS: urlList.default([]),
+  HOOKWATCH_SINKS: urlList.default([]),
   CLICKHOUSE_URL: z.url().optional(),
   CLICKHOUSE_USER: z.string().optional(),
   CLICKHOUSE_PASSWORD: z.string().optional(),
@@ -223,10 +228,8 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
       worker: shift(env.HOOKWATCH_WORKER_PORT),
       sink: shift(env.HOOKWATCH_SINK_PORT),
     },
-    workerUrls:
-      env.HOOKWATCH_WORKERS.length > 0
-        ? env.HOOKWATCH_WORKERS
-        : [`http://${env.HOOKWATCH_HOST}:${shift(env.HOOKWATCH_WORKER_PORT)}`],
+    workerUrls: orHere(env.HOOKWATCH_WORKERS, env.HOOKWATCH_HOST, shift(env.HOOKWATCH_WORKER_PORT)),
+    sinkUrls: orHere(env.HOOKWATCH_SINKS, env.HOOKWATCH_HOST, shift(env.HOOKWATCH_SINK_PORT)),
     clickhouseUrl: env.CLICKHOUSE_URL,
     clickhouseUser: env.CLICKHOUSE_USER,
     clickhousePassword: env.CLICKHOUSE_PASSWORD,
@@ -249,6 +252,10 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     ttlDays: { deliveries: env.HOOKWATCH_DELIVERIES_TTL_DAYS, facts: env.HOOKWATCH_FACTS_TTL_DAYS },
     ...file,
   };
+}
+
+function orHere(urls: string[], host: string, portHere: number): string[] {
+  return urls.length > 0 ? urls : [`http://${host}:${portHere}`];
 }
 
 /** The value of `--port-offset`. Throws ConfigError. */

@@ -8,11 +8,22 @@ const usage = `Usage: hookwatch <command> [options]
 
   start        everything on this machine: edge, pipeline (worker, sink, console), ClickHouse
   simulate     sends signed traffic of a small reseller to a running edge
+
   apply        brings changes of hookwatch.yaml into the lanes of a running Hookwatch
-  topics       makes the topics of Kafka what they should be
+  audit        compares what the lanes lead to with what is in ClickHouse
+  edge retire  declares that an edge is lost, with what it had not sent
+
   edge         the edge alone
   pipeline     worker, sink and console alone
   clickhouse   the embedded ClickHouse alone
+
+Over Kafka (HOOKWATCH_KAFKA_BROKERS), as many of each as needed:
+
+  topics       makes the topics of Kafka what they should be
+  edge         takes webhooks in and brings them into the lanes
+  worker       works on lanes
+  sink         fills ClickHouse
+  console      serves the live page
 
 Options of all commands:
   --port-offset N   adds N to every port
@@ -29,7 +40,10 @@ type Part = (config: Config) => Promise<Running>;
 const orphanDrainMsMax = 30_000;
 
 const parts: Record<string, () => Promise<Part>> = {
-  edge: async () => (await import('./parts.ts')).runEdge,
+  edge: async () => runEdge,
+  worker: async () => (await import('./kafka-parts.ts')).runWorker,
+  sink: async () => (await import('./kafka-parts.ts')).runSink,
+  console: async () => (await import('./kafka-parts.ts')).runConsole,
   pipeline: async () => (await import('./parts.ts')).runPipeline,
   clickhouse: async () => (await import('./parts.ts')).runClickHouse,
 };
@@ -37,13 +51,19 @@ const parts: Record<string, () => Promise<Part>> = {
 async function main([command = '', ...args]: string[]): Promise<number> {
   if (command === 'start') return (await import('./supervisor/command.ts')).startCommand(args);
   if (command === 'simulate') return simulate(args);
-  if (command === 'apply') return apply(args);
-  if (command === 'topics') return topics(args);
+  const { commands, edgeCommands } = await import('./commands.ts');
+  const known = commands[command] ?? (command === 'edge' ? edgeCommands[args[0] ?? ''] : undefined);
+  if (known) return known(command === 'edge' ? args.slice(1) : args);
   const part = parts[command];
   if (part) return runPart(command, await part(), args);
   const asked = command === '' || command === 'help' || command === '--help' || command === '-h';
   (asked ? process.stdout : process.stderr).write(asked ? usage : `Unknown command ${command}\n\n${usage}`);
   return asked ? 0 : 2;
+}
+
+async function runEdge(config: Config): Promise<Running> {
+  if (config.kafka) return (await import('./kafka-parts.ts')).runKafkaEdge(config);
+  return (await import('./parts.ts')).runEdge(config);
 }
 
 async function simulate(args: string[]): Promise<number> {
@@ -54,35 +74,6 @@ async function simulate(args: string[]): Promise<number> {
     edgeUrl: `http://${config.host}:${config.ports.edge}`,
     clickhouseUrl: config.clickhouseUrl ?? `http://${config.host}:${config.ports.clickhouse}`,
     tenants: config.tenants,
-  });
-}
-
-async function apply(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options });
-  const { applyCommand, applyUsage } = await import('./apply/command.ts');
-  if (values.help) {
-    process.stdout.write(applyUsage);
-    return 0;
-  }
-  const { ports, host, tenants } = loadConfig(environment, parsePortOffset(values['port-offset']));
-  return applyCommand({
-    edgeInternalUrl: `http://127.0.0.1:${ports.edgeInternal}`,
-    lanesUrls: [`http://${host}:${ports.console}`],
-    tenants,
-  });
-}
-
-async function topics(args: string[]): Promise<number> {
-  const { topicsCommand } = await import('./topics/command.ts');
-  return topicsCommand(args, async () => {
-    const { kafka: settings, logLevel } = loadConfig(environment);
-    if (!settings) throw new ConfigError('Cannot do anything about topics: HOOKWATCH_KAFKA_BROKERS names no broker');
-    const { connectKafka } = await import('./ports/log/kafka.ts');
-    const { createLogger } = await import('./logger.ts');
-    return {
-      kafka: connectKafka({ ...settings, clientId: 'hookwatch-topics' }, createLogger('topics', logLevel)),
-      settings,
-    };
   });
 }
 

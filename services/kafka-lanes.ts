@@ -15,23 +15,22 @@ import type { Checkpoints } from './ports/checkpoints/checkpoints.ts';
 import { createLogCheckpoints } from './ports/checkpoints/logs.ts';
 import { connectKafka, type Kafka, partitionOf } from './ports/log/kafka.ts';
 import type { Log, NewRecord } from './ports/log/log.ts';
+import { type TopicNames, topicsOf } from './ports/log/topics.ts';
 import { createLogsProgress } from './ports/progress/logs.ts';
 import type { Progress } from './ports/progress/progress.ts';
-import { viewOf } from './ports/warehouse/tables.ts';
 
 export interface KafkaLanes {
   readonly kafka: Kafka;
   /** Number of every topic's partitions. */
   readonly partitions: number;
-  /** A topic's whole name. */
-  topic(what: string): string;
+  readonly topics: TopicNames;
   partitionOf(tenant: string): number;
   /** One object per partition. */
   records(partition: number): Log;
   /** Takes outputs of every kind, each into its topic. */
   outputs(partition: number): Pick<Log, 'append'>;
   /** The topics of outputs, one by one, to be read. */
-  outputLogs(partition: number): { name: string; topic: string; log: Log }[];
+  outputLogs(partition: number, kinds?: readonly OutputKind[]): { topic: string; log: Log }[];
   checkpoints(partition: number): Checkpoints;
   progress(): Progress;
   close(): Promise<void>;
@@ -40,30 +39,29 @@ export interface KafkaLanes {
 export function connectLanes(settings: KafkaConfig, clientId: string, logger: Logger): KafkaLanes {
   const { brokers, tls, sasl, prefix, partitions } = settings;
   const kafka = connectKafka({ brokers, clientId, tls, sasl }, logger);
-  const topic = (what: string) => `${prefix}.${what}`;
+  const topics = topicsOf(prefix);
   const laneOf = (tenant: string) => partitionOf(tenant, partitions);
-  const records = perPartition((partition) => kafka.log(topic('records'), partition));
-  const progress = perPartition((partition) => kafka.log(topic('progress'), partition));
+  const records = perPartition((partition) => kafka.log(topics.records, partition));
+  const progress = perPartition((partition) => kafka.log(topics.progress, partition));
 
   return {
     kafka,
     partitions,
-    topic,
+    topics,
     partitionOf: laneOf,
     records,
     outputs(partition) {
-      const logs = new Map(outputKinds.map((kind) => [kind, kafka.log(topic(topicOf(kind)), partition)]));
+      const logs = new Map(outputKinds.map((kind) => [kind, kafka.log(topics.outputs[kind], partition)]));
       return { append: (batch) => appendByKind(logs, batch) };
     },
-    outputLogs: (partition) =>
-      outputKinds.map((kind) => ({
-        name: `${topicOf(kind)}/${partition}`,
-        topic: topic(topicOf(kind)),
-        log: kafka.log(topic(topicOf(kind)), partition),
+    outputLogs: (partition, kinds = outputKinds) =>
+      kinds.map((kind) => ({
+        topic: topics.outputs[kind],
+        log: kafka.log(topics.outputs[kind], partition),
       })),
     checkpoints: (partition) =>
       createLogCheckpoints({
-        pieces: kafka.log(topic('checkpoints'), partition),
+        pieces: kafka.log(topics.checkpoints, partition),
         progress: progress(partition),
         onDamage: (error) => logger.error({ err: error, partition }, 'a checkpoint is damaged: an older one is used'),
       }),
@@ -74,11 +72,6 @@ export function connectLanes(settings: KafkaConfig, clientId: string, logger: Lo
       }),
     close: kafka.close,
   };
-}
-
-/** Named like the table in which its rows end up. */
-export function topicOf(kind: OutputKind): string {
-  return viewOf[kind].replace('hookwatch.', '');
 }
 
 function perPartition<T>(make: (partition: number) => T): (partition: number) => T {

@@ -41,9 +41,9 @@ export interface Running {
 }
 
 const never = new Promise<never>(() => {});
-const recordsFolder = (config: Config) => join(config.dataFolder, 'records');
-const outputsFolder = (config: Config) => join(config.dataFolder, 'outputs');
-const checkpointsFolder = (config: Config) => join(config.dataFolder, 'checkpoints');
+export const recordsFolder = (config: Config) => join(config.dataFolder, 'records');
+export const outputsFolder = (config: Config) => join(config.dataFolder, 'outputs');
+export const checkpointsFolder = (config: Config) => join(config.dataFolder, 'checkpoints');
 
 /** What comes behind an edge's journal. */
 export interface Downstream {

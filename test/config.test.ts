@@ -133,6 +133,7 @@ test('brokers make it an installation over Kafka; what is not said has a default
 
 test.each([
   [{ HOOKWATCH_KAFKA_BROKERS: 'one' }, 'HOOKWATCH_KAFKA_BROKERS: must be host:port'],
+  [{ HOOKWATCH_WORKERS: 'worker:8082' }, 'HOOKWATCH_WORKERS.0: must be http://host:port'],
   [{ HOOKWATCH_KAFKA_REPLICATION: '1' }, 'HOOKWATCH_KAFKA_MIN_ISR: must not be above HOOKWATCH_KAFKA_REPLICATION'],
   [{ HOOKWATCH_KAFKA_SASL_MECHANISM: 'plain' }, 'HOOKWATCH_KAFKA_SASL_MECHANISM: needs HOOKWATCH_KAFKA_USERNAME'],
 ])('settings of Kafka that cannot be: %o', (environment, problem) => {

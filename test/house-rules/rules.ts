@@ -24,6 +24,7 @@ export interface Fault {
 const fileLinesMax = 400;
 const functionLinesMax = 70;
 const processes = ['edge', 'worker', 'sink', 'console', 'reconcile', 'simulator'];
+const compositions = ['services/hookwatch.ts', 'services/parts.ts', 'services/kafka-parts.ts'];
 const clientLibraries = ['chdb', '@clickhouse/client', 'node:sqlite', 'kafkajs'];
 /** Packages without I/O, clock or random source. */
 const corePackages = ['avsc', 'zod'];
@@ -62,8 +63,8 @@ export const rules: readonly Rule[] = [
   },
   { name: 'core has no clock, random source, environment or timer', applies: inCore, check: findImpurity },
   {
-    name: 'processes never import each other; only hookwatch.ts and parts.ts choose parts',
-    applies: (path) => inServices(path) && !['services/hookwatch.ts', 'services/parts.ts'].includes(path),
+    name: 'processes never import each other; only hookwatch.ts, parts.ts and kafka-parts.ts choose parts',
+    applies: (path) => inServices(path) && !compositions.includes(path),
     check: (source) =>
       onImport(source, ({ target }) => {
         const process = processOf(target ?? '');
