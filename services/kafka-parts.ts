@@ -119,6 +119,7 @@ export async function runConsole(config: Config): Promise<Running> {
     outputs,
     logger,
     hosts: [...loopbackHosts, config.host, ...config.consoleHosts],
+    topicPrefix: kafka.prefix,
     lanes: async () =>
       createInstallation({ edgeInternalUrl: '', lanesUrls: await addressesOf(config.workerUrls) }).lanes(),
     metrics: consoleMetrics(registry),

@@ -140,5 +140,7 @@ test.each([
   const kafka = { HOOKWATCH_KAFKA_BROKERS: 'one:9092', ...environment };
   expect(() => load(good, kafka)).toThrow(problem);
   // Told together with every other mistake.
-  expect(() => load(good, { ...kafka, HOOKWATCH_EDGE_PORT: 'x' })).toThrow(/HOOKWATCH_EDGE_PORT.*HOOKWATCH_KAFKA/s);
+  expect(() => load(good, { ...kafka, HOOKWATCH_EDGE_PORT: 'x' })).toThrow(
+    /HOOKWATCH_EDGE_PORT.*HOOKWATCH_(KAFKA|WORKERS)/s,
+  );
 });
