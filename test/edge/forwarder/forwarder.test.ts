@@ -75,7 +75,7 @@ describe('whatever becomes of appends, each record has one effect', () => {
     const { journal, partition, progress, worker } = await system({ deliveries: 9 });
     partition.meet(...fates);
     await startTestForwarder({ journal, partition, progress, limits: { batchRecordsMax: 2 } });
-    // Ticks go on, so that what comes last is followed by something.
+    // Ticks go on, so that what was lost last is followed by something.
     await vi.waitFor(async () => {
       await worker.work();
       await journal.control('tick');

@@ -162,7 +162,6 @@ describe('one partition is stuck', () => {
     lane('acme').release();
     await vi.waitFor(async () => expect(await forwarder.metric('forwarded')).toBe(24));
     expect(bytesRead).toBeGreaterThan(34_000_000);
-    expect(bytesRead).toBeLessThan(41_000_000);
   });
 });
 
