@@ -97,6 +97,7 @@ function kafka(): Readiness {
   const { stderr } = spawnSync('java', ['-version'], { encoding: 'utf8', timeout: 20_000 });
   const version = Number(/version "(\d+)/.exec(stderr ?? '')?.[1] ?? 0);
   if (version < javaVersionMin) return { ready: false, remedy: 'apt-get install default-jre-headless maven' };
-  if (missingJars().length === 0 || process.env.HOOKWATCH_MAVEN_URL || findOnPath('mvn')) return ready;
+  // Some hold what is in Kafka against what is in ClickHouse.
+  if (missingJars().length === 0 || process.env.HOOKWATCH_MAVEN_URL || findOnPath('mvn')) return engine();
   return { ready: false, remedy: 'apt-get install maven (or set HOOKWATCH_MAVEN_URL to a Maven repository)' };
 }
