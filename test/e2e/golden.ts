@@ -2,8 +2,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Log } from '../../services/ports/log/log.ts';
 import type { Warehouse } from '../../services/ports/warehouse/warehouse.ts';
-import { type Pipeline, startPipeline } from './pipeline.ts';
+import { type Pipeline, startPipeline, type Way } from './pipeline.ts';
 
 const recorded = (name: string) => readFileSync(new URL(`../recorded/${name}`, import.meta.url), 'utf8');
 const kinds = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject'] as const;
@@ -41,11 +42,12 @@ function expectGolden(name: string, actual: string): void {
 export function goldenSuite(
   name: string,
   openWarehouse: () => Promise<{ warehouse: Warehouse; close(): Promise<void> }>,
+  openWay?: (journal: Log) => Promise<Way>,
 ) {
   async function start(): Promise<Pipeline> {
     const { warehouse, close } = await openWarehouse();
     onTestFinished(close);
-    return startPipeline(warehouse, onTestFinished);
+    return startPipeline(warehouse, onTestFinished, openWay);
   }
 
   describe(`real input: ${name}`, () => {

@@ -1,5 +1,5 @@
 /**
- * The whole way of a delivery in one process, over memory logs: edge, worker, sink. Time stands still unless it is
+ * The whole way of a delivery in one process, over memory logs unless told otherwise: edge, worker, sink. Time stands still unless it is
  * moved, and the boot's id is fixed, so every row is the same in every run.
  */
 import pino from 'pino';
@@ -11,10 +11,14 @@ import { centurylinkEvents } from '../../services/core/providers/centurylink/eve
 import type { OutputKind } from '../../services/core/records/codec.ts';
 import { decode } from '../../services/core/records/codec.ts';
 import type { RecordTypes } from '../../services/core/records/generated.ts';
+import type { Checkpoints } from '../../services/ports/checkpoints/checkpoints.ts';
 import { createMemoryCheckpoints } from '../../services/ports/checkpoints/memory.ts';
+import type { Log } from '../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
+import type { Progress } from '../../services/ports/progress/progress.ts';
 import type { Warehouse } from '../../services/ports/warehouse/warehouse.ts';
 import { createSink } from '../../services/sink/sink.ts';
+import type { SinkSource } from '../../services/sink/source.ts';
 import { createRegistry, sinkMetrics, workerMetrics } from '../../services/telemetry.ts';
 import { createWorker } from '../../services/worker/worker.ts';
 import { createTestTime, endpoint, startTestEdge, tenant } from '../edge/fixture.ts';
@@ -45,12 +49,30 @@ export interface Pipeline {
   state(): Promise<FlowState>;
 }
 
+/** What lies between the journal and the warehouse. */
+export interface Way {
+  records: Log;
+  outputs: Pick<Log, 'append'>;
+  checkpoints: Checkpoints;
+  progress?: Progress;
+  /** The outputs, to be read. */
+  sources: SinkSource[];
+  close(): Promise<void>;
+}
+
+/** The journal is the log, as it is on one machine. */
+async function wayInMemory(journal: Log): Promise<Way> {
+  const outputs = createMemoryLog();
+  const sources = [{ name: 'outputs', log: outputs }];
+  return { records: journal, outputs, checkpoints: createMemoryCheckpoints(), sources, close: async () => {} };
+}
+
 export async function startPipeline(
   warehouse: Warehouse,
   onClose: (close: () => Promise<void>) => void,
+  openWay: (journal: Log) => Promise<Way> = wayInMemory,
 ): Promise<Pipeline> {
   const time = createTestTime(Date.UTC(2026, 0, 5, 9));
-  const outputs = createMemoryLog();
   const edge = await startTestEdge({
     time,
     tenants: [tenant({ name: tenantName, endpoints, roots: ['centurylink:DEMO'] })],
@@ -58,25 +80,23 @@ export async function startPipeline(
   });
   const registry = createRegistry('test');
   const metrics = { worker: workerMetrics(registry), sink: sinkMetrics(registry) };
-  const checkpoints = createMemoryCheckpoints();
-  const worker = createWorker({
-    tenants: [tenantName],
-    records: edge.log,
-    outputs,
-    checkpoints,
-    metrics: metrics.worker,
-    logger,
-  });
-  const sources = [{ name: 'outputs', log: outputs }];
+  const { sources, close, ...way } = await openWay(edge.log);
+  const worker = createWorker({ tenants: [tenantName], ...way, metrics: metrics.worker, logger });
   const sink = createSink({ sources, warehouse, metrics: metrics.sink, logger, batchAgeMsMax: 1 });
   const running = Promise.all([worker.run(), sink.run()]);
   onClose(async () => {
     await worker.stop();
     await sink.stop();
     await running;
+    await close();
   });
-  const readGauge = async (gauge: { get(): Promise<{ values: { value: number }[] }> }) =>
-    (await gauge.get()).values[0]?.value;
+  const workedOn = async () => (await metrics.worker.position.get()).values[0]?.value;
+  const stored = async () =>
+    Object.fromEntries((await metrics.sink.position.get()).values.map(({ labels, value }) => [labels.source, value]));
+  const written = async () => {
+    const ends = sources.map(async ({ name, log }) => [name, (await log.bounds()).next - 1] as const);
+    return Object.fromEntries((await Promise.all(ends)).filter(([, position]) => position >= 0));
+  };
 
   return {
     port: edge.port,
@@ -91,9 +111,9 @@ export async function startPipeline(
       const { next } = await edge.log.bounds();
       await expect.poll(async () => (await edge.log.bounds()).next).toBeGreaterThan(next);
       const last = (await edge.log.bounds()).next - 1;
-      await expect.poll(() => readGauge(metrics.worker.position), { timeout: 10_000 }).toBe(last);
-      const written = (await outputs.bounds()).next - 1;
-      await expect.poll(() => readGauge(metrics.sink.position), { timeout: 10_000 }).toBe(written);
+      await expect.poll(workedOn, { timeout: 10_000 }).toBe(last);
+      const ends = await written();
+      await expect.poll(stored, { timeout: 10_000 }).toEqual(ends);
     },
     rows: (kind) => warehouse.rows(kind, { tenant: tenantName, limit: 10_000 }),
     async state() {
