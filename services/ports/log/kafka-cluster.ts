@@ -107,6 +107,8 @@ const connectionFaults =
   /^KafkaJS(Connection(Closed)?Error|RequestTimeoutError|LockTimeout|BrokerNotFound|GroupCoordinatorNotFound)$/;
 const metadataFaults =
   /^(UNKNOWN_TOPIC_OR_PARTITION|LEADER_NOT_AVAILABLE|NOT_LEADER_FOR_PARTITION|KAFKA_STORAGE_ERROR|.*_LEADER_EPOCH)$/;
+/** A member is told of a change of its group by an error. */
+const groupFaults = /^(REBALANCE_IN_PROGRESS|ILLEGAL_GENERATION|UNKNOWN_MEMBER_ID)$/;
 
 /** An error of kafkajs, without what its retries have wrapped around it. */
 interface KafkaError extends Error {
@@ -119,6 +121,11 @@ interface KafkaError extends Error {
 /** The broker's name for what an action rejected with, such as OFFSET_OUT_OF_RANGE; undefined where it gave none. */
 export function errorType(error: unknown): string | undefined {
   return unwrap(error as Error).type;
+}
+
+/** Whether an error of requests that went out together concerns each of them; kafkajs does not say whose it is. */
+export function concernsAll(error: unknown): boolean {
+  return error instanceof LogUnavailableError && errorType(error) === undefined;
 }
 
 /**
@@ -211,5 +218,5 @@ function faultOf(error: KafkaError): Fault {
   // The second is what follows where the first request of a connection was not answered: kafkajs takes it for ready.
   if (connectionFaults.test(error.name) || error.message === 'Broker not connected') return 'connection';
   if (error.name.endsWith('MetadataNotLoaded') || metadataFaults.test(error.type ?? '')) return 'metadata';
-  return error.retriable ? 'passing' : 'lasting';
+  return error.retriable || groupFaults.test(error.type ?? '') ? 'passing' : 'lasting';
 }

@@ -1,4 +1,5 @@
 /** A partition of a topic of Kafka as a log. */
+import type { AskBounds } from './kafka-bounds.ts';
 import { type Connection, errorType, leaderOf } from './kafka-cluster.ts';
 import type { ReadPartition } from './kafka-reads.ts';
 import {
@@ -23,11 +24,25 @@ const recordOverheadBytes = 32;
 /** Appends a batch to a partition; resolves to the position of its first record. */
 export type Append = (topic: string, partition: number, batch: readonly NewRecord[]) => Promise<number>;
 
-/** Appends, one at a time per partition in the order of the calls, whichever log they are made through. */
-export function createAppends(connection: Connection, compression: number, requestTimeoutMs: number): Append {
-  const turns = new Map<string, Promise<unknown>>();
+/**
+ * Appends, one at a time per partition in the order of the calls, whichever log they are made through.
+ *
+ * @param connections among which partitions are shared out: Kafka answers an append when it is on disk and replicated, and
+ * takes the next one of its connection only then
+ */
+export function createAppends(
+  connections: readonly Connection[],
+  compression: number,
+  requestTimeoutMs: number,
+): Append {
+  const turns = new Map<string, { connection: Connection; last: Promise<unknown> }>();
 
-  function send(topic: string, partition: number, batch: readonly NewRecord[]): Promise<number> {
+  function send(
+    connection: Connection,
+    topic: string,
+    partition: number,
+    batch: readonly NewRecord[],
+  ): Promise<number> {
     return connection.use(async (cluster) => {
       const broker = await cluster.findBroker({ nodeId: await leaderOf(cluster, topic, partition) });
       const messages = batch.map(({ key, frame, headers }) => ({
@@ -53,12 +68,14 @@ export function createAppends(connection: Connection, compression: number, reque
   return (topic, partition, batch) => {
     checkSize(batch);
     const place = `${topic}/${partition}`;
-    const turn = (turns.get(place) ?? Promise.resolve()).then(() => send(topic, partition, batch));
-    turns.set(
-      place,
-      turn.catch(() => {}),
-    );
-    return turn;
+    const turn = turns.get(place) ?? {
+      connection: connections[turns.size % connections.length]!,
+      last: Promise.resolve(),
+    };
+    turns.set(place, turn);
+    const position = turn.last.then(() => send(turn.connection, topic, partition, batch));
+    turn.last = position.catch(() => {});
+    return position;
   };
 }
 
@@ -75,13 +92,18 @@ function checkSize(batch: readonly NewRecord[]): void {
   );
 }
 
-/** @param connection carries everything but appends and reads */
+/** What logs share. `connection` carries what the others do not. */
+export interface Shared {
+  append: Append;
+  read: ReadPartition;
+  bounds: AskBounds;
+  connection: Connection;
+}
+
 export function createPartitionLog(
   topic: string,
   partition: number,
-  append: Append,
-  read: ReadPartition,
-  connection: Connection,
+  { append, read, bounds, connection }: Shared,
 ): Log {
   /** What a fetch brought beyond the limits of the read. */
   let ahead: readonly LogRecord[] = [];
@@ -97,7 +119,7 @@ export function createPartitionLog(
       }));
     } catch (error) {
       if (errorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error;
-      const { first, next } = await bounds();
+      const { first, next } = await bounds(topic, partition);
       if (from < first) throw trimmed(from, first);
       if (from >= next) return [];
       throw new LogUnavailableError(`Kafka: ${topic}/${partition} has lost and found position ${from}`, {
@@ -108,18 +130,6 @@ export function createPartitionLog(
   function trimmed(from: number, first: number): LogTrimmedError {
     return new LogTrimmedError(`Cannot read ${topic}/${partition} from position ${from}: it starts at ${first}`);
   }
-  function bounds(): Promise<{ first: number; next: number }> {
-    return connection.use(async (cluster) => {
-      await leaderOf(cluster, topic, partition);
-      const ask = async (fromBeginning: boolean) => {
-        const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning }]);
-        return Number(answer!.partitions[0]!.offset);
-      };
-      const [first, next] = await Promise.all([ask(true), ask(false)]);
-      return { first, next };
-    });
-  }
-
   return {
     append: async (batch) => append(topic, partition, batch),
     async read(from, limits) {
@@ -129,9 +139,9 @@ export function createPartitionLog(
       ahead = records.slice(count);
       return records.slice(0, count);
     },
-    bounds,
+    bounds: () => bounds(topic, partition),
     async trim(position) {
-      const { first, next } = await bounds();
+      const { first, next } = await bounds(topic, partition);
       const offset = Math.min(position, next);
       ahead = [];
       if (offset <= first) return;

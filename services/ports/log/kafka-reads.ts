@@ -5,8 +5,7 @@
  * wait, on another one, only when it has found nothing.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Connection, errorType, type KafkaRecord, leaderOf } from './kafka-cluster.ts';
-import { LogUnavailableError } from './log.ts';
+import { type Connection, concernsAll, type KafkaRecord, leaderOf } from './kafka-cluster.ts';
 
 export interface PartitionRead {
   topic: string;
@@ -85,8 +84,7 @@ async function fetchRound(
     const found = await fetchPartitions(connection, leader, round, roundMs);
     return round.filter((read) => settle(read, found.get(`${read.topic}/${read.partition}`), round.length === 1));
   } catch (error) {
-    const ofConnection = error instanceof LogUnavailableError && errorType(error) === undefined;
-    if (round.length === 1 || ofConnection) {
+    if (round.length === 1 || concernsAll(error)) {
       for (const read of round) read.reject(error);
       return [...round];
     }

@@ -17,9 +17,10 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, { type Admin, type Kafka as Client, type LogEntry } from 'kafkajs';
 import type { Logger } from '../../logger.ts';
+import { createBounds } from './kafka-bounds.ts';
 import { type Connection, createConnection, discard, type KafkaCluster, withFaults } from './kafka-cluster.ts';
 import { type GroupOptions, joinGroup, type Membership } from './kafka-group.ts';
-import { createAppends, createPartitionLog } from './kafka-log.ts';
+import { createAppends, createPartitionLog, type Shared } from './kafka-log.ts';
 import { createReads } from './kafka-reads.ts';
 import type { Log } from './log.ts';
 
@@ -50,7 +51,7 @@ export interface Kafka {
 export interface KafkaAdmin {
   /** Those of the topics that exist. */
   describe(names: readonly string[]): Promise<ReadonlyMap<string, KafkaTopic>>;
-  /** Creates those that do not exist, and leaves the others as they are. */
+  /** Creates those that do not exist, and leaves the others as they are. All take requests when it resolves. */
   create(topics: ReadonlyMap<string, KafkaTopic>): Promise<void>;
   /** Changes some of a topic's settings and leaves the others as they are. */
   configure(name: string, config: Readonly<Record<string, string>>): Promise<void>;
@@ -76,6 +77,8 @@ const {
 } = kafkajs;
 
 const connectTimeoutMs = 3_000;
+/** With four, eight outputs that are appended together take half as long as with one; with eight hardly less again. */
+const appendConnections = 4;
 const createMsMax = 10_000;
 const createPollMs = 10;
 const inflatedBytesMax = 256 * 1024 * 1024;
@@ -102,13 +105,18 @@ export function connectKafka(settings: KafkaSettings, logger: Logger): Kafka {
     connections.push(connection);
     return connection;
   };
-  const appends = createAppends(connect('appends'), CompressionTypes.ZSTD, requestTimeoutMs);
-  const prompt = connect('reads');
-  const read = createReads(prompt, connect('reads that wait'));
+  const prompt = connect('requests');
+  const appending = Array.from({ length: appendConnections }, (_, index) => connect(`appends ${index}`));
+  const shared: Shared = {
+    append: createAppends(appending, CompressionTypes.ZSTD, requestTimeoutMs),
+    read: createReads(prompt, connect('reads')),
+    bounds: createBounds(prompt),
+    connection: prompt,
+  };
   const memberships = new Map<string, Membership>();
 
   return {
-    log: (topic, partition) => createPartitionLog(topic, partition, appends, read, prompt),
+    log: (topic, partition) => createPartitionLog(topic, partition, shared),
     join(options) {
       const membership = joinGroup(connect(`group ${options.group}`), AssignerProtocol, options, logger);
       memberships.set(options.group, membership);
@@ -261,11 +269,11 @@ function createAdmin(connect: () => Promise<Admin>): KafkaAdmin {
   };
 }
 
-/** Until a broker knows of the topics, which the controller does first. */
+/** Until every partition answers at its leader: the controller knows of a topic before they do. */
 async function waitForTopics(admin: Admin, topics: string[]): Promise<void> {
   for (const untilMs = performance.now() + createMsMax; ; await wait(createPollMs)) {
     try {
-      await admin.fetchTopicMetadata({ topics });
+      for (const topic of topics) await admin.fetchTopicOffsets(topic);
       return;
     } catch (error) {
       if (performance.now() > untilMs) throw error;
