@@ -1,8 +1,10 @@
 /**
  * Numbers the records of one edge.
  *
- * A boot is a producer: a random id and a `seq` per lane, dense from 0. A boot is opened in every lane at once, by one
- * batch, before anything else is written under it; what is in doubt after a failed append is never numbered again.
+ * A boot is a producer: a start of the edge as one lane sees it, with a random id and a `seq`, dense from 0. The id is
+ * another one in each lane, so that ids of records are unique among all tenants: who reads several lanes relies on it.
+ * Boots of all lanes are opened at once, by one batch, before anything else is written under them; what is in doubt after
+ * a failed append is never numbered again.
  *
  *     lane without genesis   0 settings   1 boot   2 delivery …
  *     lane                   0 boot       1 delivery …
@@ -42,13 +44,12 @@ export interface ProducerOptions {
 
 export function createProducer({ edge, tenants, state: saved, randomId, save }: ProducerOptions): Producer {
   let state = saved;
-  let boot = '';
-  let seqs = new Map<string, number>();
+  let boots = new Map<string, { id: string; next: number }>();
 
   function number(lane: string, receivedAt: number): RecordNumber {
-    const seq = seqs.get(lane) ?? 0;
-    seqs.set(lane, seq + 1);
-    return { boot, seq, id: `${receivedAt.toString(16).padStart(12, '0')}-${boot}-${seq}` };
+    const boot = boots.get(lane)!;
+    const seq = boot.next++;
+    return { boot: boot.id, seq, id: `${receivedAt.toString(16).padStart(12, '0')}-${boot.id}-${seq}` };
   }
 
   function openLane(
@@ -74,10 +75,11 @@ export function createProducer({ edge, tenants, state: saved, randomId, save }: 
   return {
     async begin(next, receivedAt) {
       const lanes = lanesInJournal(state, next);
-      boot = randomId();
-      seqs = new Map();
+      boots = new Map(tenants.map(({ name }) => [name, { id: randomId(), next: 0 }]));
       const opened = tenants.map((tenant) => ({ lane: tenant.name, ...openLane(tenant, lanes, receivedAt) }));
-      const openedLanes = Object.fromEntries(opened.map(({ lane, settings }) => [lane, { settings, boot }]));
+      const openedLanes = Object.fromEntries(
+        opened.map(({ lane, settings }) => [lane, { settings, boot: boots.get(lane)!.id }]),
+      );
       state = { lanes, opening: { position: next, lanes: { ...lanes, ...openedLanes } } };
       await save(state);
       return opened.flatMap(({ records }) => records);

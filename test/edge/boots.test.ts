@@ -82,9 +82,11 @@ describe('an edge that starts again', () => {
   test('names its previous boot in every lane; a lane that is new gets its settings', async () => {
     const log = createFaultyLog();
     await runs(log, join(temporaryFolder(), 'state.json'), [tenant()], [tenant(), contoso], [tenant(), contoso]);
-    const [first, second] = controlsOf(await log.records())
-      .filter(({ kind, tenant: lane }) => kind === 'boot' && lane === 'northwind')
-      .map(({ boot }) => boot);
+    const boots = controlsOf(await log.records());
+    const bootsOf = (name: string) =>
+      boots.filter(({ kind, tenant: lane }) => kind === 'boot' && lane === name).map(({ boot }) => boot);
+    const [first, second] = bootsOf('northwind');
+    const [ofContoso] = bootsOf('contoso');
     expect(await summaries(log)).toEqual([
       { lane: 'northwind', seq: 0, kind: 'settings', predecessor: '' },
       { lane: 'northwind', seq: 1, kind: 'boot', predecessor: '' },
@@ -92,8 +94,9 @@ describe('an edge that starts again', () => {
       { lane: 'contoso', seq: 0, kind: 'settings', predecessor: '' },
       { lane: 'contoso', seq: 1, kind: 'boot', predecessor: '' },
       { lane: 'northwind', seq: 0, kind: 'boot', predecessor: second },
-      { lane: 'contoso', seq: 0, kind: 'boot', predecessor: second },
+      { lane: 'contoso', seq: 0, kind: 'boot', predecessor: ofContoso },
     ]);
+    expect(first).not.toBe(ofContoso);
     expectGapless(await log.records());
   });
 
