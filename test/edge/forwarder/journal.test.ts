@@ -167,6 +167,35 @@ describe('the journal may let go of', () => {
     await vi.waitFor(() => expect(forwarder.covered()).toBe(13));
   });
 
+  test('nothing that has not been acknowledged since the start, whatever was saved: it would be sent from nowhere', async () => {
+    const journal = createTestJournal();
+    await journal.boot();
+    await journal.deliver(3);
+    const partition = createTestPartition();
+    const progress = createTestProgress();
+    const first = await startTestForwarder({ journal, partition, progress });
+    const worker = createTestWorker(partition, progress);
+    await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(5));
+    await first.stop(1000);
+    const oldHint = readFileSync(first.hintFile);
+    await journal.deliver(3);
+    const second = await startTestForwarder({ journal, partition, progress, hintFile: first.hintFile });
+    for (const deliveries of [0, 1]) {
+      await journal.deliver(deliveries);
+      await expectTaken(worker, journal);
+      await worker.work(true);
+    }
+    await second.stop(1000);
+
+    writeFileSync(first.hintFile, oldHint);
+    partition.away = true;
+    const third = await startTestForwarder({ journal, partition, progress, hintFile: first.hintFile });
+    await looked(progress);
+    expect(third.covered()).toBe(5);
+    partition.away = false;
+    await vi.waitFor(() => expect(third.covered()).toBe(8));
+  });
+
   test('what is of tenants that are no longer configured, once it has been forwarded', async () => {
     const journal = createTestJournal({ tenants: ['acme', 'gone'] });
     await journal.boot();
