@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { fetchJars } from './jars.ts';
 
@@ -138,7 +138,7 @@ async function startBroker(broker: Broker, args: string[]): Promise<void> {
   });
   broker.java = java;
   broker.output = '';
-  endWithThisProcess(java);
+  endWithThisProcess(java, dirname(broker.folder));
   const started = new Promise<void>((resolve) => {
     for (const stream of [java.stdout, java.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
@@ -153,8 +153,8 @@ async function startBroker(broker: Broker, args: string[]): Promise<void> {
 }
 
 /** A process that is killed cleans nothing up; its end of the pipe closes all the same. */
-function endWithThisProcess(java: ChildProcess): void {
-  const watchdog = spawn('sh', ['-c', 'cat >/dev/null; kill -9 "$0"', `${java.pid}`], {
+function endWithThisProcess(java: ChildProcess, folder: string): void {
+  const watchdog = spawn('sh', ['-c', 'cat >/dev/null; kill -9 "$0"; rm -rf "$1"', `${java.pid}`, folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });
