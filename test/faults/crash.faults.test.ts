@@ -25,8 +25,8 @@ import {
   startInstallation,
 } from '../supervisor/installation.ts';
 import { findContradictions, readLedger, type SenderLedger, type StoredDelivery } from './ledger.ts';
+import { startSender } from './provider.ts';
 import { recompute, textOf } from './recomputation.ts';
-import type { SenderSettings } from './sender.ts';
 
 /** ClickHouse once more at the end, under a sink at work: what it lost then, no restart of the pipeline writes again. */
 const kills: Record<PartName, number> = { edge: 7, pipeline: 7, clickhouse: 5 };
@@ -56,7 +56,7 @@ test('twenty kills under load: each 202 exactly once, and nothing else', { timeo
   const ledgerFile = join(dataFolder, 'sender.ledger');
   writeFileSync(ledgerFile, '');
   const sender = startSender({
-    edgeUrl: urls.edge,
+    edgeUrls: [urls.edge],
     keyFile: join(dataFolder, 'demo', 'private.pem'),
     ledgerFile,
     perSecond,
@@ -97,26 +97,6 @@ test('twenty kills under load: each 202 exactly once, and nothing else', { timeo
     expect({ kind, some: stored.size > 0 }).toEqual({ kind, some: true });
   }
 });
-
-interface Sender {
-  /** Resolves once every request has its outcome. */
-  stop(): Promise<void>;
-}
-
-function startSender(settings: SenderSettings): Sender {
-  const script = join(import.meta.dirname, 'sender.ts');
-  const child = spawn(process.execPath, [script, JSON.stringify(settings)], { stdio: 'inherit' });
-  const ended = once(child, 'exit');
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-  });
-  return {
-    async stop() {
-      child.kill('SIGTERM');
-      expect(await ended).toEqual([0, null]);
-    },
-  };
-}
 
 /** Kills the parts in a seeded order, each once a ledger has grown by a seeded number of bytes. ClickHouse is back then. */
 async function killAll(installation: Installation, seed: number, ledgerBytes: () => number): Promise<void> {

@@ -11,15 +11,20 @@ export interface Recomputation {
   deliveries: number;
   /** Per kind and id the row that must be seen, as text. */
   rows: Map<OutputKind, Map<string, string>>;
+  /** Everything that was ever put out: kind, id, version and content, as text. */
+  emitted: Set<string>;
 }
 
-export async function recompute(records: Log): Promise<Recomputation> {
-  const lane = await readAll(records);
+/** @param tenant whose lane it is, where the log holds several */
+export async function recompute(records: Log, tenant?: string): Promise<Recomputation> {
+  const lane = await readAll(records, tenant);
   const { state, outputs } = step(createState(), lane);
   const rows: Recomputation['rows'] = new Map();
   const versions = new Map<string, number>();
+  const emitted = new Set<string>();
   for (const { kind, value } of outputs) {
     const place = `${kind} ${value.id}`;
+    emitted.add(textOfOutput({ kind, value }));
     if (value.version < (versions.get(place) ?? 0)) continue;
     versions.set(place, value.version);
     const table = rows.get(kind) ?? new Map<string, string>();
@@ -31,7 +36,13 @@ export async function recompute(records: Log): Promise<Recomputation> {
     summary: summarize(state),
     deliveries: lane.filter(({ record }) => record.kind === 'delivery').length,
     rows,
+    emitted,
   };
+}
+
+/** An output as text, with its version. */
+export function textOfOutput({ kind, value }: { kind: string; value: object }): string {
+  return `${kind} ${textOf(value)}`;
 }
 
 /** A row as text: the same for the same content, whatever the order of its fields. */
@@ -43,13 +54,15 @@ export function textOf(row: object): string {
   );
 }
 
-async function readAll(records: Log): Promise<LaneRecord[]> {
+async function readAll(records: Log, tenant?: string): Promise<LaneRecord[]> {
   const lane: LaneRecord[] = [];
   let { first: position } = await records.bounds();
   for (;;) {
     const batch = await records.read(position, { records: 5_000, bytes: 16 * 1024 * 1024 });
     if (batch.length === 0) return lane;
-    for (const record of batch) lane.push({ position: record.position, record: decode(record.frame) });
+    for (const { key, position, frame } of batch) {
+      if (tenant === undefined || key === tenant) lane.push({ position, record: decode(frame) });
+    }
     position = batch.at(-1)!.position + 1;
   }
 }

@@ -13,7 +13,10 @@ import { Agent, request } from 'node:http';
 import { createTraffic, type Parcel } from './traffic.ts';
 
 export interface SenderSettings {
-  edgeUrl: string;
+  /** Deliveries go to each in turn. */
+  edgeUrls: readonly string[];
+  /** Their endpoints' tokens are `<tenant>-<event>`; each delivery is of one of them in turn. Default: the demo's. */
+  tenants?: readonly string[];
   /** PEM of the key that is trusted. */
   keyFile: string;
   ledgerFile: string;
@@ -21,13 +24,20 @@ export interface SenderSettings {
   seed: number;
 }
 
-const { edgeUrl, keyFile, ledgerFile, perSecond, seed } = JSON.parse(process.argv[2]!) as SenderSettings;
+const {
+  edgeUrls,
+  tenants = ['demo'],
+  keyFile,
+  ledgerFile,
+  perSecond,
+  seed,
+} = JSON.parse(process.argv[2]!) as SenderSettings;
 const trusted = readFileSync(keyFile, 'utf8');
 const { privateKey: untrusted } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ledger = openSync(ledgerFile, 'a');
 const write = (...fields: (string | number)[]) => writeSync(ledger, `${fields.join(' ')}\n`);
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
-const traffic = createTraffic(seed);
+const traffic = tenants.map((_, index) => createTraffic(seed + index));
 const burstIntervalMs = 200;
 const burst = Math.round((perSecond * burstIntervalMs) / 1000);
 let count = 0;
@@ -49,14 +59,17 @@ process.on('SIGTERM', () => {
 function prepare() {
   return Array.from({ length: burst }, () => {
     const n = ++count;
-    const parcel = traffic(n, Date.now());
+    const parcel = traffic[n % tenants.length]!(n, Date.now());
     const key = parcel.forged ? untrusted : trusted;
     return { n, parcel, signature: sign('sha1', Buffer.from(parcel.body), key).toString('base64') };
   });
 }
 
 function send(n: number, { event, body }: Parcel, signature: string): void {
-  const url = `${edgeUrl}/in/demo-${event.toLowerCase().replace('.', '-')}`;
+  const tenant = tenants[n % tenants.length];
+  // Not with the same period as tenants, or an edge would never see some of them.
+  const edgeUrl = edgeUrls[Math.floor(n / tenants.length) % edgeUrls.length];
+  const url = `${edgeUrl}/in/${tenant}-${event.toLowerCase().replace('.', '-')}`;
   const headers = {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),

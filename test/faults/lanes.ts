@@ -1,0 +1,81 @@
+/** What the lanes of an installation over Kafka lead to, held against what its workers have put out and ClickHouse has. */
+import { expect } from 'vitest';
+import { decode, type OutputKind, outputKinds } from '../../services/core/records/codec.ts';
+import type { KafkaLanes } from '../../services/kafka-lanes.ts';
+import type { Log, LogRecord } from '../../services/ports/log/log.ts';
+import type { SqlWarehouse } from '../../services/ports/warehouse/warehouse.ts';
+import { recompute, textOf, textOfOutput } from './recomputation.ts';
+
+export interface LaneTruth {
+  /** Everything that must ever have been put out, and nothing else. */
+  emitted: Set<string>;
+  /** Per kind and id the row that must be seen. */
+  rows: Map<OutputKind, Map<string, string>>;
+  deliveries: number;
+}
+
+/** Works on each lane of the recorded topic by itself, undisturbed and in one go. */
+export async function workOut(lanes: KafkaLanes, tenants: readonly string[]): Promise<LaneTruth> {
+  const truth: LaneTruth = {
+    emitted: new Set(),
+    rows: new Map(outputKinds.map((kind) => [kind, new Map()])),
+    deliveries: 0,
+  };
+  for (const tenant of tenants) {
+    const { emitted, rows, deliveries } = await recompute(lanes.records(lanes.partitionOf(tenant)), tenant);
+    for (const text of emitted) truth.emitted.add(text);
+    for (const [kind, table] of rows) for (const [id, row] of table) truth.rows.get(kind)!.set(id, row);
+    truth.deliveries += deliveries;
+  }
+  return truth;
+}
+
+/** Everything in the topics of outputs: kind, id, version and content. */
+export async function putOut(lanes: KafkaLanes): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (let partition = 0; partition < lanes.partitions; partition++) {
+    for (const { log } of lanes.outputLogs(partition)) {
+      for await (const { frame } of allOf(log)) found.add(textOfOutput(decode(frame)));
+    }
+  }
+  return found;
+}
+
+/** Position of a tenant's last record. */
+export async function lastPositions(lanes: KafkaLanes, tenants: readonly string[]): Promise<Record<string, number>> {
+  const last: Record<string, number> = {};
+  for (const partition of new Set(tenants.map(lanes.partitionOf))) {
+    for await (const { key, position } of allOf(lanes.records(partition))) last[key] = position;
+  }
+  return last;
+}
+
+async function* allOf(log: Log): AsyncGenerator<LogRecord> {
+  let { first: position } = await log.bounds();
+  for (;;) {
+    const batch = await log.read(position, { records: 5_000, bytes: 16 * 1024 * 1024 });
+    if (batch.length === 0) return;
+    yield* batch;
+    position = batch.at(-1)!.position + 1;
+  }
+}
+
+export function expectSameSet(found: ReadonlySet<string>, wanted: ReadonlySet<string>): void {
+  const surplus = [...found].filter((text) => !wanted.has(text));
+  const missing = [...wanted].filter((text) => !found.has(text));
+  const counts = { surplus: surplus.length, missing: missing.length };
+  expect({ ...counts, some: [...surplus.slice(0, 2), ...missing.slice(0, 2)] }).toEqual({
+    surplus: 0,
+    missing: 0,
+    some: [],
+  });
+}
+
+export async function expectRows(warehouse: SqlWarehouse, wanted: LaneTruth['rows']): Promise<void> {
+  for (const kind of outputKinds) {
+    const rows = new Set((await warehouse.rows(kind, { limit: 1_000_000 })).map(textOf));
+    expectSameSet(rows, new Set(wanted.get(kind)!.values()));
+    // A run without any would prove nothing. Whether a rule fires is the seed's doing.
+    if (kind !== 'detection') expect({ kind, some: rows.size > 0 }).toEqual({ kind, some: true });
+  }
+}
