@@ -1,0 +1,171 @@
+import { describe, expect, test } from 'vitest';
+import { type Connection, createConnection, type KafkaCluster } from '../../../services/ports/log/kafka-cluster.ts';
+import { createAppends } from '../../../services/ports/log/kafka-log.ts';
+import { createReads } from '../../../services/ports/log/kafka-reads.ts';
+
+type Produce = (request: { topicData: { topic: string; partitions: { partition: number }[] }[] }) => Promise<unknown>;
+type Fetch = (request: {
+  maxWaitTime: number;
+  topics: { topic: string; partitions: { partition: number; fetchOffset: string }[] }[];
+}) => Promise<unknown>;
+
+/** A cluster whose one broker leads everything and answers as a test says. */
+function cluster(broker: { produce?: Produce; fetch?: Fetch }, more: Partial<KafkaCluster> = {}): KafkaCluster {
+  const partitions = Array.from({ length: 4 }, (_, partitionId) => ({ partitionId, leader: 1 }));
+  return {
+    addTargetTopic: async () => {},
+    findTopicPartitionMetadata: () => partitions,
+    findBroker: async () => broker,
+    disconnect: async () => {},
+    ...more,
+  } as unknown as KafkaCluster;
+}
+const connection = (broker: Parameters<typeof cluster>[0]) => createConnection(async () => cluster(broker));
+const kafkaError = (fields: { name?: string; type?: string; retriable?: boolean; cause?: Error }) =>
+  Object.assign(new Error(fields.type ?? fields.name), fields);
+
+const batch = [{ key: 'acme', frame: Buffer.from('x') }];
+const appends = (produce: Produce) => createAppends([connection({ produce })], 0, 1_000);
+const reply = (fields: { topicName?: string; partition?: number; errorCode?: number; baseOffset?: string } = {}) => {
+  const { topicName = 'lanes', ...rest } = fields;
+  return { topics: [{ topicName, partitions: [{ partition: 3, errorCode: 0, baseOffset: '7', ...rest }] }] };
+};
+
+describe('an append', () => {
+  test('resolves to the position in the reply', async () => {
+    expect(await appends(async () => reply())('lanes', 3, batch)).toBe(7);
+  });
+
+  test.each([
+    { what: 'of another topic', answer: reply({ topicName: 'others' }) },
+    { what: 'of another partition', answer: reply({ partition: 0 }) },
+    { what: 'with an error', answer: reply({ errorCode: 6 }) },
+    { what: 'without a position', answer: reply({ baseOffset: '-1' }) },
+    { what: 'without anything', answer: { topics: [] } },
+  ])('does not take a reply $what for its own', async ({ answer }) => {
+    const append = appends(async () => answer);
+    await expect(append('lanes', 3, batch)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+  });
+
+  test('goes alone for its partition, waits for the one before, and goes on after its failure', async () => {
+    const under: string[] = [];
+    const answers: ((failed: boolean) => void)[] = [];
+    const append = appends(async ({ topicData }) => {
+      under.push(
+        topicData.flatMap(({ topic, partitions }) => partitions.map((one) => `${topic}/${one.partition}`)).join(),
+      );
+      const failed = await new Promise<boolean>((resolve) => answers.push(resolve));
+      if (failed) throw kafkaError({ type: 'REQUEST_TIMED_OUT', retriable: true });
+      return reply({ partition: topicData[0]!.partitions[0]!.partition, baseOffset: `${answers.length}` });
+    });
+    const [first, second, other] = [append('lanes', 3, batch), append('lanes', 3, batch), append('lanes', 2, batch)];
+    await expect.poll(() => under).toEqual(['lanes/3', 'lanes/2']);
+    answers[0]!(true);
+    await expect(first).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    await expect.poll(() => under).toEqual(['lanes/3', 'lanes/2', 'lanes/3']);
+    for (const answer of answers.slice(1)) answer(false);
+    expect(await Promise.all([second, other])).toEqual([3, 3]);
+  });
+});
+
+describe('a fault', () => {
+  test.each([
+    { error: { name: 'KafkaJSConnectionClosedError', retriable: true }, retry: true, opened: 2, refreshed: 0 },
+    { error: { name: 'KafkaJSRequestTimeoutError', retriable: true }, retry: true, opened: 2, refreshed: 0 },
+    { error: { type: 'NOT_LEADER_FOR_PARTITION', retriable: true }, retry: true, opened: 1, refreshed: 1 },
+    { error: { type: 'NOT_ENOUGH_REPLICAS', retriable: true }, retry: true, opened: 1, refreshed: 0 },
+    { error: { type: 'REBALANCE_IN_PROGRESS', retriable: false }, retry: true, opened: 1, refreshed: 0 },
+    { error: { type: 'TOPIC_AUTHORIZATION_FAILED', retriable: false }, retry: false, opened: 1, refreshed: 0 },
+    { error: { name: 'KafkaJSSASLAuthenticationError', retriable: false }, retry: false, opened: 1, refreshed: 0 },
+    { error: { name: 'TypeError' }, retry: false, opened: 1, refreshed: 0 },
+  ])('$error: a retry may help: $retry', async ({ error, retry, opened, refreshed }) => {
+    const count = { opened: 0, refreshed: 0 };
+    const open = async () => {
+      count.opened++;
+      return cluster({}, { refreshMetadata: async () => void count.refreshed++ });
+    };
+    const { use } = createConnection(open);
+    const wrapped = kafkaError({ name: 'KafkaJSNumberOfRetriesExceeded', cause: kafkaError(error) });
+    const failing = use(() => Promise.reject(wrapped));
+    await expect(failing).rejects.toMatchObject(retry ? { code: 'LOG_UNAVAILABLE', cause: error } : error);
+    expect(await use(async () => 'goes on')).toBe('goes on');
+    expect(count).toEqual({ opened, refreshed });
+  });
+
+  test('of the connection is told once, and its end once', async () => {
+    const told: string[] = [];
+    let reached = false;
+    const open = async () => {
+      if (!reached) throw kafkaError({ name: 'KafkaJSConnectionError' });
+      return cluster({});
+    };
+    const { use } = createConnection(open, (error) => told.push(error ? 'away' : 'back'));
+    for (let n = 0; n < 3; n++) await expect(use(async () => {})).rejects.toThrow();
+    reached = true;
+    for (let n = 0; n < 3; n++) await use(async () => {});
+    expect(told).toEqual(['away', 'back']);
+  });
+});
+
+describe('reads', () => {
+  const wanted = (partition: number) => ({ topic: 'lanes', partition, from: 0, bytesMax: 1_000 });
+  const record = { offset: '0', key: null, value: null };
+  const found = (partition: number, messages: unknown[], highWatermark = '0') => ({
+    partition,
+    messages,
+    highWatermark,
+  });
+  const responses = (...partitions: unknown[]) => ({ responses: [{ topicName: 'lanes', partitions }] });
+  const reads = (fetch: Fetch, waiting: Connection = connection({})) => createReads(connection({ fetch }), waiting);
+  const partitionsOf = ({ topics }: Parameters<Fetch>[0]) =>
+    topics.flatMap(({ partitions }) => partitions.map(({ partition }) => partition));
+
+  test('that are open together go out as one fetch', async () => {
+    const fetches: number[][] = [];
+    const read = reads(async (request) => {
+      fetches.push(partitionsOf(request));
+      return responses(...partitionsOf(request).map((partition) => found(partition, [record], '1')));
+    });
+    await Promise.all([0, 1, 2, 3].map((partition) => read(wanted(partition), 0)));
+    expect(fetches).toEqual([[0, 1, 2, 3]]);
+  });
+
+  test('a fault of one partition is not that of the others', async () => {
+    const read = reads(async (request) => {
+      if (partitionsOf(request).includes(2)) throw kafkaError({ type: 'OFFSET_OUT_OF_RANGE', retriable: false });
+      return responses(...partitionsOf(request).map((partition) => found(partition, [record], '1')));
+    });
+    const outcomes = await Promise.allSettled([0, 1, 2, 3].map((partition) => read(wanted(partition), 0)));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  test('what had no room in the fetch is read in the next one, and never taken for the end', async () => {
+    let room = 0;
+    const read = reads(async (request) => {
+      const turn = room++ % 4;
+      return responses(
+        ...partitionsOf(request).map((partition) => found(partition, partition === turn ? [record] : [], '1')),
+      );
+    });
+    const all = await Promise.all([0, 1].map((partition) => read(wanted(partition), 0)));
+    expect(all).toEqual([[record], [record]]);
+  });
+
+  test('records that cannot be made out are no end either', async () => {
+    const read = reads(async () => responses(found(0, [], '5')));
+    await expect(read(wanted(0), 0)).rejects.toThrow('no record can be made out');
+  });
+
+  test('none waits before it has looked, nor where others look', async () => {
+    const waits: string[] = [];
+    const fetchAt =
+      (place: string): Fetch =>
+      async (request) => {
+        waits.push(`${place}: ${request.maxWaitTime > 0 ? 'waits' : 'looks'}`);
+        return responses(found(0, place === 'waiting' ? [record] : []));
+      };
+    const read = reads(fetchAt('prompt'), connection({ fetch: fetchAt('waiting') }));
+    expect(await read(wanted(0), 60_000)).toEqual([record]);
+    expect(waits).toEqual(['prompt: looks', 'waiting: waits']);
+  });
+});
