@@ -119,7 +119,6 @@ export function forwarderMetrics(registry: Registry) {
 
 export type WorkerMetrics = ReturnType<typeof workerMetrics>;
 
-/** Ledger behind the edge: journaled = events + linked twins + rejects + pending. Read from the lane's state. */
 export function workerMetrics(registry: Registry) {
   const { counter, gauge, histogram } = declarations(registry);
   return {
@@ -128,13 +127,31 @@ export function workerMetrics(registry: Registry) {
       'Records taken from the lanes since this worker started, replays included.',
       ['tenant'],
     ),
-    working: gauge('hookwatch_lane_working', '1 while the lane is worked on; /readyz says why it is not.', ['tenant']),
-    position: gauge('hookwatch_lane_position', 'Position of the last record that the flow has worked on.', ['tenant']),
     recordLag: gauge(
       'hookwatch_lane_lag_records',
       'Records of the log, or of one of its partitions, that the flow has not worked on yet.',
       ['partition'],
     ),
+    stepSeconds: histogram(
+      'hookwatch_worker_step_seconds',
+      'Time of one step of the flow over a batch of records.',
+      secondsBuckets,
+    ),
+    checkpointSeconds: histogram(
+      'hookwatch_worker_checkpoint_seconds',
+      'Time from starting a checkpoint to its being on disk.',
+      secondsBuckets,
+    ),
+    ...laneMetrics(registry),
+  };
+}
+
+/** Ledger behind the edge: journaled = events + linked twins + rejects + pending. Read from the lane's state. */
+function laneMetrics(registry: Registry) {
+  const { gauge } = declarations(registry);
+  return {
+    working: gauge('hookwatch_lane_working', '1 while the lane is worked on; /readyz says why it is not.', ['tenant']),
+    position: gauge('hookwatch_lane_position', 'Position of the last record that the flow has worked on.', ['tenant']),
     watermarkLagSeconds: gauge(
       'hookwatch_lane_watermark_lag_seconds',
       'How far the watermark of the lane is behind the wall clock.',
@@ -181,16 +198,6 @@ export function workerMetrics(registry: Registry) {
       'tenant',
       'metric',
     ]),
-    stepSeconds: histogram(
-      'hookwatch_worker_step_seconds',
-      'Time of one step of the flow over a batch of records.',
-      secondsBuckets,
-    ),
-    checkpointSeconds: histogram(
-      'hookwatch_worker_checkpoint_seconds',
-      'Time from starting a checkpoint to its being on disk.',
-      secondsBuckets,
-    ),
     checkpointPosition: gauge('hookwatch_lane_checkpoint_position', 'Position of the newest checkpoint.', ['tenant']),
   };
 }

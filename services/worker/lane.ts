@@ -40,6 +40,8 @@ export interface Lane {
   readonly position: number;
   /** Set once the lane has come to a takeover by another flow: nothing is worked on any more. */
   readonly handover: Handover | undefined;
+  /** False as long as no checkpoint says that the lane belongs to its flow. */
+  readonly claimed: boolean;
   summary(): LaneSummary;
   /** How far producers have come, and how many of them have a gap that is waited for. */
   progress(): { position: number; recordId: string; producers: ProducerProgress[]; behind: number };
@@ -91,6 +93,9 @@ export function createLane({ tenant, flow, records, checkpoints, ...begin }: Lan
     get handover() {
       return handover;
     },
+    get claimed() {
+      return saved?.flow === flow.hash;
+    },
     summary: () => ({ ...summarize(state), flow: flow.hash }),
     progress() {
       const { position, recordId } = metaOf(state);
@@ -98,16 +103,17 @@ export function createLane({ tenant, flow, records, checkpoints, ...begin }: Lan
     },
     step(batch) {
       const outputs: Output[] = [];
+      if (handover) return outputs;
       let from = 0;
       for (const [at, record] of batch.entries()) {
         if (!takeoverOf(record.record)) continue;
         // Whether it takes effect follows from all that precedes it.
         if (at > from) stepThrough(batch.slice(from, at), outputs);
         from = at;
-        handover ??= handoverAt(record);
+        handover = handoverAt(record);
         if (handover) return outputs;
       }
-      if (!handover && from < batch.length) stepThrough(batch.slice(from), outputs);
+      if (from < batch.length) stepThrough(batch.slice(from), outputs);
       return outputs;
     },
     async checkpoint(final) {

@@ -40,7 +40,7 @@ export function createSaving({ records, checkpoints, metrics, logger, intervalMs
   const failures = new Map<string, string>();
 
   function turnOf(lane: Lane): Turn {
-    const turn = turns.get(lane) ?? { dueMs: performance.now() + intervalMs };
+    const turn = turns.get(lane) ?? { dueMs: lane.claimed ? performance.now() + intervalMs : 0 };
     turns.set(lane, turn);
     return turn;
   }
