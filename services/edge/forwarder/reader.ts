@@ -2,8 +2,8 @@ import { setImmediate as breathe, setTimeout as wait } from 'node:timers/promise
 import type { LogRecord } from '../../ports/log/log.ts';
 
 /**
- * The journal, read once for all partitions. What was read last stays in memory: partitions that keep up find it there,
- * and one that is behind reads the journal again for itself.
+ * The journal, read once for all partitions that keep up, and for those that are behind by as much. What was read last
+ * stays in memory: who stands elsewhere reads the journal for itself.
  */
 export interface JournalReader {
   /** Everything before this position has been read. */
@@ -26,7 +26,7 @@ export interface JournalReaderOptions {
 
 export type ReadJournal = (from: number) => Promise<readonly LogRecord[]>;
 
-const kept = { chunks: 64, bytes: 4 * 1024 * 1024 };
+const kept = { chunks: 64, bytes: 8 * 1024 * 1024 };
 
 interface Chunk {
   first: number;
@@ -41,13 +41,18 @@ export function createJournalReader(options: JournalReaderOptions): JournalReade
   let keptBytes = 0;
   let position = options.position;
 
-  function keep(records: readonly LogRecord[], next: number): void {
+  function keep(first: number, records: readonly LogRecord[]): void {
     const bytes = records.reduce((sum, { frame }) => sum + frame.length, 0);
-    chunks.push({ first: position, next, bytes, records });
+    chunks.push({ first, next: records.at(-1)!.position + 1, bytes, records });
     keptBytes += bytes;
     while (chunks.length > kept.chunks || (keptBytes > kept.bytes && chunks.length > 1)) {
       keptBytes -= chunks.shift()!.bytes;
     }
+  }
+
+  function recall(from: number): readonly LogRecord[] | undefined {
+    const chunk = chunks.find(({ first, next }) => first <= from && from < next);
+    return from === chunk?.first ? chunk.records : chunk?.records.filter((record) => record.position >= from);
   }
 
   return {
@@ -55,12 +60,13 @@ export function createJournalReader(options: JournalReaderOptions): JournalReade
       return position;
     },
     async read(from) {
-      const chunk = chunks.find(({ first, next }) => first <= from && from < next);
-      if (chunk)
-        return from === chunk.first ? chunk.records : chunk.records.filter((record) => record.position >= from);
-      if (from >= position) return [];
+      // This thread has deliveries to answer. And meanwhile another one may have read the same.
       await breathe();
-      return (await readJournal(from)).filter((record) => record.position < position);
+      const recalled = recall(from);
+      if (recalled || from >= position) return recalled ?? [];
+      const records = (await readJournal(from)).filter((record) => record.position < position);
+      if (records.length > 0) keep(from, records);
+      return records;
     },
     async run(signal) {
       while (!signal.aborted) {
@@ -71,7 +77,7 @@ export function createJournalReader(options: JournalReaderOptions): JournalReade
           continue;
         }
         onRecords(records);
-        keep(records, last.position + 1);
+        keep(position, records);
         position = last.position + 1;
         await breathe();
       }

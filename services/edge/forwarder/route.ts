@@ -54,6 +54,9 @@ interface Cursor {
   };
 }
 
+/** Of a batch that holds something. */
+const readsMax = 4;
+
 type Outgoing = NewRecord & { position: number; receivedAt: number };
 
 export function createRoute(options: RouteOptions): Route {
@@ -86,7 +89,8 @@ export function createRoute(options: RouteOptions): Route {
     const batch: Outgoing[] = [];
     let bytes = 0;
     let { position } = cursor;
-    while (position < endOf(cursor)) {
+    // Not for long: what another partition has just read is at hand for a while only.
+    for (let reads = 0; position < endOf(cursor) && (batch.length === 0 || reads < readsMax); reads++) {
       const records = await reader.read(position);
       if (records.length === 0) break;
       for (const record of records) {

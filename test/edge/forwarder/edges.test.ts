@@ -1,12 +1,13 @@
 /** Several edges feed one lane; disks get lost and come back. */
 import { rmSync } from 'node:fs';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createMemoryProgress } from '../../../services/ports/progress/memory.ts';
 import { startMs } from '../../core/flow/lane.ts';
 import {
   createTestJournal,
   createTestPartition,
   createTestWorker,
+  eventually,
   expectTaken,
   type Fate,
   recordsOf,
@@ -23,7 +24,7 @@ function lane() {
 /** Waits until everything in the journal has been acknowledged. */
 async function forwardAll(journal: TestJournal, fields: Omit<Parameters<typeof startTestForwarder>[0], 'journal'>) {
   const forwarder = await startTestForwarder({ journal, ...fields });
-  await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
+  await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
   await forwarder.stop(1000);
   return forwarder;
 }
@@ -37,7 +38,7 @@ test('two edges that both begin the lane: it has one beginning, and every delive
   for (let n = 0; n < 3; n++) partition.meet('late', 'lost', 'kept', 'landed');
   for (const journal of journals) await journal.deliver(20);
   // Ticks go on, so that what was lost last is followed by something.
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     for (const journal of journals) await journal.control('tick');
     await worker.work();
     expect(worker.summary().ledger.journaled).toBe(79);
@@ -58,10 +59,10 @@ describe('an edge whose disk is lost', () => {
     for (const journal of [lost, other]) await journal.boot();
     const forwarder = await startTestForwarder({ journal: lost, partition, progress });
     await lost.deliver(5);
-    await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(7));
+    await eventually(async () => expect(await recordsOf(partition)).toHaveLength(7));
     partition.away = true;
     await lost.deliver(4);
-    await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(4));
+    await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(4));
     await forwarder.stop(0);
     partition.away = false;
 
@@ -90,7 +91,7 @@ describe('an edge whose disk is lost', () => {
     partition.meet(...fates);
     const limits = { batchRecordsMax: 2 };
     const forwarder = await startTestForwarder({ journal: lost, partition, progress, limits });
-    await vi.waitFor(() => expect(partition.batches.length).toBeGreaterThanOrEqual(5));
+    await eventually(() => expect(partition.batches.length).toBeGreaterThanOrEqual(5));
     await forwarder.stop(0);
     partition.calm();
     await worker.work();

@@ -27,6 +27,11 @@ import { temporaryFolder, tenant as tenantConfig } from '../fixture.ts';
 
 const ample = { records: 1e6, bytes: 1e9 };
 
+/** Waits for a condition, however busy the machine is. */
+export function eventually(condition: () => void | Promise<void>): Promise<void> {
+  return vi.waitFor(condition, { timeout: 15_000, interval: 2 });
+}
+
 export async function recordsOf(log: Log, tenant?: string): Promise<readonly LogRecord[]> {
   const records = await log.read((await log.bounds()).first, ample);
   return records.filter(({ key }) => tenant === undefined || key === tenant);
@@ -169,7 +174,7 @@ export function createTestProgress(): TestProgress {
 /** Waits until the forwarder has looked at the progress as it is now, and has acted on it. */
 export async function looked(progress: TestProgress, times = 4): Promise<void> {
   const before = progress.asked();
-  await vi.waitFor(() => expect(progress.asked()).toBeGreaterThanOrEqual(before + times), { interval: 2 });
+  await eventually(() => expect(progress.asked()).toBeGreaterThanOrEqual(before + times));
 }
 
 /** The worker of one lane: the flow itself, asked to work when a test says so. */
@@ -280,12 +285,9 @@ export async function startTestForwarder(fields: ForwarderFields): Promise<TestF
 /** Waits until the worker has taken all of a journal's lane, each record once. */
 export async function expectTaken(worker: TestWorker, journal: TestJournal, tenant?: string): Promise<void> {
   const ids = await journal.ids(tenant);
-  await vi.waitFor(
-    async () => {
-      await worker.work();
-      expect(worker.taken()).toEqual(expect.arrayContaining(ids));
-    },
-    { timeout: 10_000, interval: 5 },
-  );
+  await eventually(async () => {
+    await worker.work();
+    expect(worker.taken()).toEqual(expect.arrayContaining(ids));
+  });
   expect(new Set(worker.taken()).size).toBe(worker.taken().length);
 }

@@ -1,9 +1,10 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createMemoryProgress } from '../../../services/ports/progress/memory.ts';
 import {
   createTestJournal,
   createTestPartition,
   createTestWorker,
+  eventually,
   expectTaken,
   type Fate,
   recordsOf,
@@ -35,7 +36,7 @@ describe('what is journaled', () => {
       'content-type': 'application/avro',
       ce_id: (await journal.ids())[0],
     });
-    await vi.waitFor(async () => expect(await forwarder.metric('forwarded')).toBe(10));
+    await eventually(async () => expect(await forwarder.metric('forwarded')).toBe(10));
     expect(await forwarder.metric('resent')).toBe(0);
   });
 
@@ -76,7 +77,7 @@ describe('whatever becomes of appends, each record has one effect', () => {
     partition.meet(...fates);
     await startTestForwarder({ journal, partition, progress, limits: { batchRecordsMax: 2 } });
     // Ticks go on, so that what was lost last is followed by something.
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       await worker.work();
       await journal.control('tick');
       expect(worker.taken().length).toBeGreaterThan(10);

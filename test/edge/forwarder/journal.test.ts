@@ -1,7 +1,7 @@
 /** What the forwarder remembers of its journal, and what it lets go of. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { placeOf } from '../../../services/core/records/place.ts';
 import { createMemoryProgress } from '../../../services/ports/progress/memory.ts';
 import { startMs } from '../../core/flow/lane.ts';
@@ -11,6 +11,7 @@ import {
   createTestPartition,
   createTestProgress,
   createTestWorker,
+  eventually,
   expectTaken,
   looked,
   recordsOf,
@@ -38,7 +39,7 @@ async function forwarded() {
     const again = await startTestForwarder({ journal: other, partition, progress, hintFile });
     await other.deliver(1);
     const newest = (await other.ids()).at(-1);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       await worker.work();
       expect(worker.taken()).toContain(newest);
     });
@@ -104,7 +105,7 @@ test('a boot that the flow has forgotten is not sent again, for it would be take
     await progress.publish({ tenant: 'acme', position, record_id: 'r', flow: '', final: false, producers, snapshot });
   }
   const forwarder = await startTestForwarder({ journal, partition, progress, now: () => startMs + 8 * day + 60_000 });
-  await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(2));
+  await eventually(async () => expect(await recordsOf(partition)).toHaveLength(2));
   await forwarder.stop(1000);
   const sent = (await recordsOf(partition)).map(({ frame }) => placeOf(frame));
   expect(sent.map(({ boot: of, seq }) => [of, seq])).toEqual([
@@ -159,12 +160,12 @@ describe('the journal may let go of', () => {
     await expectTaken(acme!, journal, 'acme');
     await acme!.work(true);
     // Settings and boot of both; bolt has saved nothing.
-    await vi.waitFor(() => expect(forwarder.covered()).toBe(2));
+    await eventually(() => expect(forwarder.covered()).toBe(2));
     await bolt!.work(true);
     await journal.deliver(1, 'bolt');
     await expectTaken(bolt!, journal, 'bolt');
     await bolt!.work(true);
-    await vi.waitFor(() => expect(forwarder.covered()).toBe(13));
+    await eventually(() => expect(forwarder.covered()).toBe(13));
   });
 
   test('nothing that has not been acknowledged since the start, whatever was saved: it would be sent from nowhere', async () => {
@@ -175,7 +176,7 @@ describe('the journal may let go of', () => {
     const progress = createTestProgress();
     const first = await startTestForwarder({ journal, partition, progress });
     const worker = createTestWorker(partition, progress);
-    await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(5));
+    await eventually(async () => expect(await recordsOf(partition)).toHaveLength(5));
     await first.stop(1000);
     const oldHint = readFileSync(first.hintFile);
     await journal.deliver(3);
@@ -193,7 +194,7 @@ describe('the journal may let go of', () => {
     await looked(progress);
     expect(third.covered()).toBe(5);
     partition.away = false;
-    await vi.waitFor(() => expect(third.covered()).toBe(8));
+    await eventually(() => expect(third.covered()).toBe(8));
   });
 
   test('what is of tenants that are no longer configured, once it has been forwarded', async () => {
@@ -210,9 +211,9 @@ describe('the journal may let go of', () => {
     await journal.deliver(1, 'acme');
     await expectTaken(worker, journal);
     await worker.work(true);
-    await vi.waitFor(() => expect(forwarder.covered()).toBe(2));
+    await eventually(() => expect(forwarder.covered()).toBe(2));
     lane('gone').away = false;
-    await vi.waitFor(() => expect(forwarder.covered()).toBe(4));
+    await eventually(() => expect(forwarder.covered()).toBe(4));
     expect(await recordsOf(lane('gone'))).toHaveLength(2);
   });
 });

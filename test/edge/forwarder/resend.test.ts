@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { placeOf } from '../../../services/core/records/place.ts';
 import type { NewRecord } from '../../../services/ports/log/log.ts';
 import { createMemoryProgress } from '../../../services/ports/progress/memory.ts';
@@ -7,6 +7,7 @@ import {
   createTestPartition,
   createTestProgress,
   createTestWorker,
+  eventually,
   expectTaken,
   type Fate,
   looked,
@@ -27,13 +28,13 @@ describe('sending again', () => {
     const worker = createTestWorker(partition, progress);
     partition.meet(...kept(2), 'lost');
     const forwarder = await startTestForwarder({ journal, partition, progress, limits: pairs });
-    await vi.waitFor(async () => expect(await recordsOf(partition)).toHaveLength(8));
+    await eventually(async () => expect(await recordsOf(partition)).toHaveLength(8));
     await looked(progress);
     expect(await forwarder.metric('resent')).toBe(0);
 
     await worker.work();
     expect(worker.summary().producersBehind).toBe(1);
-    await vi.waitFor(async () => expect(await forwarder.metric('resent')).toBe(6));
+    await eventually(async () => expect(await forwarder.metric('resent')).toBe(6));
     await looked(progress);
     await looked(progress);
     expect(await forwarder.metric('resent')).toBe(6);
@@ -62,7 +63,7 @@ describe('sending again', () => {
         if (appends === 3) return partition.append(batch.filter(({ key }) => key === 'bolt'));
         if (appends === 26) {
           for (const tenant of ['acme', 'bolt']) await journal.deliver(1, tenant);
-          await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(2), { interval: 2 });
+          await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(2));
         }
         return partition.append(batch);
       },
@@ -76,7 +77,7 @@ describe('sending again', () => {
       tenants,
       limits: pairs,
     });
-    await vi.waitFor(async () => expect(await forwarder.metric('forwarded')).toBe(44));
+    await eventually(async () => expect(await forwarder.metric('forwarded')).toBe(44));
     for (const worker of workers) await worker.work();
     await expectTaken(workers[0]!, journal, 'acme');
     await expectTaken(workers[1]!, journal, 'bolt');
@@ -90,7 +91,7 @@ describe('sending again', () => {
       expect.arrayContaining([2, 22]),
     );
     expect(arrived.filter(({ key, frame }) => key === 'acme' && placeOf(frame).seq === 22)).toHaveLength(1);
-    await vi.waitFor(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
+    await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
   });
 
   test.each<[name: string, fates: Fate[]]>([
@@ -112,7 +113,7 @@ describe('sending again', () => {
     const worker = createTestWorker(partition, progress);
     partition.meet(...fates);
     const forwarder = await startTestForwarder({ journal, partition, progress, limits: pairs });
-    await vi.waitFor(async () => expect(await forwarder.metric('forwarded')).toBe(14));
+    await eventually(async () => expect(await forwarder.metric('forwarded')).toBe(14));
     await expectTaken(worker, journal);
     expect(worker.summary()).toMatchObject({ producersBehind: 0, ledger: { journaled: 10, events: 10 } });
     expect(
