@@ -7,7 +7,7 @@ import type { Log } from '../../services/ports/log/log.ts';
 
 export interface Recomputation {
   summary: LaneSummary;
-  /** Deliveries in the log. */
+  /** Deliveries in the log, each counted once. */
   deliveries: number;
   /** Per kind and id the row that must be seen, as text. */
   rows: Map<OutputKind, Map<string, string>>;
@@ -34,7 +34,7 @@ export async function recompute(records: Log, tenant?: string): Promise<Recomput
   }
   return {
     summary: summarize(state),
-    deliveries: lane.filter(({ record }) => record.kind === 'delivery').length,
+    deliveries: new Set(lane.flatMap(({ record }) => (record.kind === 'delivery' ? [record.value.id] : []))).size,
     rows,
     emitted,
   };

@@ -10,7 +10,7 @@ import { vi } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const entry = join(root, 'services', 'hookwatch.ts');
-export type PartName = 'edge' | 'pipeline' | 'clickhouse';
+export type PartName = 'edge' | 'pipeline' | 'clickhouse' | 'worker' | 'sink' | 'console';
 
 export interface Installation {
   readonly process: ChildProcess;
@@ -22,6 +22,8 @@ export interface Installation {
   log(): LogLine[];
   /** Of the running child; undefined while it is dead. */
   pid(part: PartName): number | undefined;
+  /** What a part said that it listens on; undefined before. */
+  url(part: PartName): string | undefined;
   /** Ends when it has ended; with the code or the signal. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
   /** Kills whatever still runs and removes the data. */
@@ -34,6 +36,8 @@ export interface LogLine {
   part?: PartName;
   /** Of the part. */
   process?: number;
+  /** What the part listens on, by name. */
+  urls?: Record<string, string>;
 }
 
 export function temporaryFolder(): string {
@@ -76,6 +80,7 @@ export async function startInstallation(
     output: diary.output,
     log: diary.log,
     pid: diary.pid,
+    url: (part) => diary.log().findLast((line) => line.part === part && line.urls)?.urls?.[part],
     ended,
     async dispose() {
       for (const pid of [child.pid!, ...diary.pids()]) kill(pid);

@@ -1,0 +1,57 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { startKafka } from '../kafka/broker.ts';
+import { openLanes } from '../kafka/lanes.ts';
+import { isAlive, metricOf, type PartName, startInstallation } from '../supervisor/installation.ts';
+import { type Deployment, survivesKills } from './crash.ts';
+
+const kills = { edge: 5, worker: 5, sink: 4, clickhouse: 3, kafka: 3 };
+const brokerId = 1;
+
+async function open(): Promise<Deployment> {
+  const kafka = await startKafka();
+  onTestFinished(kafka.dispose);
+  const prefix = 'killed';
+  const lanes = await openLanes(kafka, { prefix, partitions: 2 });
+  const installation = await startInstallation({
+    env: {
+      HOOKWATCH_KAFKA_BROKERS: kafka.bootstrap.join(','),
+      HOOKWATCH_KAFKA_PREFIX: prefix,
+      HOOKWATCH_KAFKA_PARTITIONS: '2',
+      HOOKWATCH_KAFKA_REPLICATION: '1',
+      HOOKWATCH_KAFKA_MIN_ISR: '1',
+      HOOKWATCH_KAFKA_SESSION_SECONDS: '6',
+      HOOKWATCH_CHECKPOINT_SECONDS: '2',
+    },
+  });
+  onTestFinished(installation.dispose);
+  const urlOf = (part: 'worker' | 'sink') => installation.url(part)!;
+  return {
+    installation,
+    kills,
+    pid(part) {
+      if (part !== 'kafka') return installation.pid(part as PartName);
+      const pid = kafka.pid(brokerId);
+      return isAlive(pid) ? pid : undefined;
+    },
+    async revive(part) {
+      if (part === 'kafka') await kafka.start(brokerId);
+    },
+    records: lanes.records(lanes.partitionOf('northwind')),
+    sendsAgain: true,
+    workerUrl: () => urlOf('worker'),
+    async untilStored() {
+      const stored = async () => {
+        expect((await fetch(`${urlOf('sink')}/readyz`)).status).toBe(200);
+        expect(await metricOf(urlOf('sink'), 'hookwatch_sink_lag_records')).toBe(0);
+      };
+      await vi.waitFor(stored, { timeout: 60_000, interval: 50 });
+    },
+    close: lanes.close,
+  };
+}
+
+test(
+  'twenty kills under load over Kafka, of the broker too: each 202 exactly once, and nothing else',
+  { timeout: 300_000 },
+  () => survivesKills(open),
+);
