@@ -13,6 +13,8 @@ export interface Child extends AsyncDisposable {
 }
 
 export interface ChildOptions {
+  /** The program; this Node unless given. */
+  command?: string;
   env?: Record<string, string>;
   /** Number of the core that it may use, where the machine can tell processes so. */
   core?: number;
@@ -27,10 +29,12 @@ const startMsMax = 30_000;
 /** True where a process can be held to one core and another one is left. */
 export const canPin = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0;
 
-/** Starts a program of this Node; what it says on stderr comes through. */
-export function startChild(args: readonly string[], { env = {}, core, ipc = false }: ChildOptions = {}): Child {
-  const command = [process.execPath, ...args];
-  const pinned = core !== undefined && canPin ? ['taskset', '--cpu-list', String(core), ...command] : command;
+/** Starts a program; what it says on stderr comes through. */
+export function startChild(
+  args: readonly string[],
+  { command = process.execPath, env = {}, core, ipc = false }: ChildOptions = {},
+): Child {
+  const pinned = [...(core !== undefined && canPin ? ['taskset', '--cpu-list', String(core)] : []), command, ...args];
   const child = spawn(pinned[0]!, pinned.slice(1), {
     stdio: ['ignore', 'pipe', 'inherit', ...(ipc ? ['ipc' as const] : [])],
     env: { ...process.env, ...env },

@@ -1,11 +1,11 @@
 /** A lane as an edge writes it, made of the simulator's life of a small reseller: frames, with a tick every second. */
+import { hash } from 'node:crypto';
 import { encode } from '../services/core/records/codec.ts';
 import type { Control, Delivery } from '../services/core/records/generated.ts';
 import type { EventName } from '../services/simulator/item.ts';
 import { generateScenario, type ScenarioOptions } from '../services/simulator/scenario.ts';
 
-export const tenant = 'northwind';
-const boot = 'b000000000000001';
+const northwind = 'northwind';
 /** As long as one of RSA-2048 in base64. */
 const signature = `${'A'.repeat(342)}==`;
 
@@ -26,7 +26,8 @@ export interface LaneWriter {
 }
 
 /** Numbers and encodes records as an edge does; the lane begins with its settings and a boot. */
-export function createLaneWriter(startMs: number): LaneWriter {
+export function createLaneWriter(startMs: number, tenant = northwind): LaneWriter {
+  const boot = hash('sha256', tenant).slice(0, 16);
   const frames: Buffer[] = [];
   let next = 0;
   const place = (receivedAt: number) => {
@@ -68,15 +69,25 @@ export function createLaneWriter(startMs: number): LaneWriter {
   };
 }
 
+export interface LaneOptions extends Omit<ScenarioOptions, 'root'> {
+  tenant?: string;
+}
+
 /** Frames of a whole scenario. */
-export function encodeScenario(options: Omit<ScenarioOptions, 'root'>): Buffer[] {
+export function encodeScenario(options: LaneOptions): Buffer[] {
+  return [...generateLane(options)];
+}
+
+/** The same one by one, for a lane that is too long to be held. */
+export function* generateLane({ tenant, ...options }: LaneOptions): Generator<Buffer, void, undefined> {
   const { startMs } = options;
-  const writer = createLaneWriter(startMs);
+  const writer = createLaneWriter(startMs, tenant);
   let tickedMs = 0;
   for (const { atMs, event, body } of generateScenario({ ...options, root: 'NWND' })) {
     for (; tickedMs + 1_000 <= atMs; tickedMs += 1_000) writer.tick(startMs + tickedMs + 1_000);
     writer.post(event, body, startMs + atMs);
+    yield* writer.frames.splice(0);
   }
   writer.tick(startMs + options.seconds * 1_000);
-  return writer.frames;
+  yield* writer.frames.splice(0);
 }
