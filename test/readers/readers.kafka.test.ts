@@ -2,10 +2,14 @@
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry';
 import kafkajs, { type KafkaMessage } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createConsole } from '../../services/console/console.ts';
 import { decode, kindOf, schemaIdOf } from '../../services/core/records/codec.ts';
 import type { NewRecord } from '../../services/ports/log/log.ts';
+import { createMergedLog } from '../../services/ports/log/merged.ts';
 import { createClickHouseWarehouse } from '../../services/ports/warehouse/clickhouse.ts';
 import { storeRows } from '../../services/ports/warehouse/refusals.ts';
+import { eventId, frame, makeEvent } from '../console/fixtures.ts';
+import { readMessages } from '../console/sse.ts';
 import { passwords, startEngineProcess } from '../ports/warehouse/engine-process.ts';
 import { fillTopics, type Topics } from './topics.ts';
 
@@ -54,7 +58,7 @@ test('@kafkajs/confluent-schema-registry decodes every record of every topic', a
       const record = sent.get(value!.toString('hex'))!;
       expect({ ...(await registry.decode(value!)) }).toEqual({ ...decode(record.frame).value });
       expect(textsOf(headers)).toEqual(record.headers ?? {});
-      expect([String(key), partition]).toEqual([record.key, topics.partitionOf(record.key)]);
+      expect([String(key), partition]).toEqual([record.key, topics.lanes.partitionOf(record.key)]);
     }
   }
 });
@@ -125,4 +129,30 @@ test('ClickHouse’s own ENGINE = Kafka fills the very table that the sink fills
   const expected = await sumOf('hookwatch.events_rows');
   expect(Number(expected!.rows)).toBe(events.length);
   await expect.poll(() => sumOf('reader.events'), { timeout: 60_000, interval: 200 }).toEqual(expected);
+});
+
+test('our own console is one more reader: each sees everything, and what comes later', async () => {
+  const { lanes, records } = topics;
+  const logs = [0, 1, 2].flatMap((partition) => lanes.outputLogs(partition)).map(({ log }) => log);
+  const streams = [1, 2].map(async () => {
+    const console = createConsole({
+      outputs: createMergedLog(logs, { startedAtMs: Date.now(), backlogRecords: 1_000 }),
+    });
+    onTestFinished(() => console.stop());
+    await console.start();
+    return readMessages(await console.app.request('/live', { headers: { Host: 'localhost' } }));
+  });
+  const [one, other] = await Promise.all(streams);
+  for (const stream of [one!, other!]) {
+    const { totals } = (await stream.next())!.changes;
+    expect([totals.events, totals.rejects]).toEqual(
+      ['hookwatch.events', 'hookwatch.rejects'].map((topic) => records.get(topic)!.length),
+    );
+  }
+  const later = frame('event', makeEvent({ seq: 1 }));
+  const [events] = lanes.outputLogs(lanes.partitionOf(later.key), ['event']);
+  await events!.log.append([later]);
+  for (const stream of [one!, other!]) {
+    expect((await stream.next())?.changes.rows).toMatchObject([{ id: eventId(1), tenant: later.key }]);
+  }
 });

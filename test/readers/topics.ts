@@ -9,7 +9,7 @@ import { encode, type RecordKind } from '../../services/core/records/codec.ts';
 import type { RecordTypes } from '../../services/core/records/generated.ts';
 import { placeOf } from '../../services/core/records/place.ts';
 import { serve } from '../../services/http.ts';
-import { connectLanes } from '../../services/kafka-lanes.ts';
+import { connectLanes, type KafkaLanes } from '../../services/kafka-lanes.ts';
 import type { NewRecord } from '../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { wantedTopics } from '../../services/ports/log/topics.ts';
@@ -19,7 +19,7 @@ import { startKafka, type TestKafka } from '../kafka/broker.ts';
 export interface Topics {
   broker: TestKafka;
   registryUrl: string;
-  partitionOf(tenant: string): number;
+  lanes: KafkaLanes;
   /** What each topic holds; in the order of each partition. */
   records: ReadonlyMap<string, readonly NewRecord[]>;
   dispose(): Promise<void>;
@@ -63,7 +63,7 @@ export async function fillTopics(): Promise<Topics> {
   return {
     broker,
     registryUrl: served.url,
-    partitionOf: lanes.partitionOf,
+    lanes,
     records,
     async dispose() {
       await served.close();
