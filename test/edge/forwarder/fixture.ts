@@ -32,9 +32,13 @@ export function eventually(condition: () => void | Promise<void>): Promise<void>
   return vi.waitFor(condition, { timeout: 15_000, interval: 2 });
 }
 
-export async function recordsOf(log: Log, tenant?: string): Promise<readonly LogRecord[]> {
-  const records = await log.read((await log.bounds()).first, ample);
-  return records.filter(({ key }) => tenant === undefined || key === tenant);
+export async function recordsOf(log: Pick<Log, 'read' | 'bounds'>, tenant?: string): Promise<readonly LogRecord[]> {
+  const all: LogRecord[] = [];
+  for (let { first } = await log.bounds(); ; first = all.at(-1)!.position + 1) {
+    const records = await log.read(first, ample);
+    if (records.length === 0) return all.filter(({ key }) => tenant === undefined || key === tenant);
+    all.push(...records);
+  }
 }
 
 /** What an edge leaves in its journal: a second passes with every record. */
