@@ -25,6 +25,14 @@ export const commands: Readonly<Record<string, Command>> = {
     const config = configFor(args);
     return applyCommand({ ...(await urlsOf(config)), tenants: config.tenants });
   },
+  async upgrade(args) {
+    const { upgradeCommand } = await import('./upgrade/command.ts');
+    return upgradeCommand(args, async () => {
+      const config = configFor(args);
+      const tenants = config.tenants.map((tenant) => tenant.name);
+      return { ...(await urlsOf(config)), tenants, flow: flowHash() };
+    });
+  },
   async audit(args) {
     const { auditCommand, auditUsage } = await import('./audit/command.ts');
     if (isHelp(args, auditUsage)) return 0;

@@ -1,16 +1,18 @@
 /** A running Hookwatch as its commands see it: lanes that say how they stand, and an edge that journals controls. */
-import type { LaneSummary } from './core/flow/summary.ts';
+import type { LaneStatus, LaneSummary } from './core/flow/summary.ts';
 
 export interface Installation {
   /** What the lanes say of themselves, by tenant. Rejects where nobody answers; a lane that nobody works on is left out. */
   lanes(): Promise<Record<string, LaneSummary>>;
+  /** The same of each worker, in which lanes may stand still. Rejects where nobody answers. */
+  statuses(): Promise<readonly Readonly<Record<string, LaneStatus>>[]>;
   /** Has the edge journal a control; resolves with its id. Whether it takes effect, only its lane can say. */
   submit(control: ControlRequest): Promise<string>;
 }
 
 export interface ControlRequest {
   tenant: string;
-  kind: 'settings' | 'gap' | 'takeover';
+  kind: 'settings' | 'judgement' | 'gap' | 'takeover';
   /** Asking twice with the same one is one control. */
   idempotency_id: string;
   document: object;
@@ -25,14 +27,17 @@ export interface InstallationUrls {
 }
 
 export function createInstallation({ edgeInternalUrl, lanesUrls }: InstallationUrls): Installation {
+  async function statuses(): Promise<Record<string, LaneStatus>[]> {
+    const answers = await Promise.allSettled(lanesUrls.map(async (url) => (await call(`${url}/lanes`)).json()));
+    const reached = answers.filter((answer) => answer.status === 'fulfilled').map(({ value }) => value);
+    const failed = answers.find((answer) => answer.status === 'rejected');
+    if (reached.length === 0 && failed) throw failed.reason;
+    return reached as Record<string, LaneStatus>[];
+  }
+
   return {
-    async lanes() {
-      const answers = await Promise.allSettled(lanesUrls.map(async (url) => (await call(`${url}/lanes`)).json()));
-      const reached = answers.filter((answer) => answer.status === 'fulfilled').map(({ value }) => value);
-      const failed = answers.find((answer) => answer.status === 'rejected');
-      if (reached.length === 0 && failed) throw failed.reason;
-      return mergeLanes(reached as Record<string, LaneSummary>[]);
-    },
+    statuses,
+    lanes: async () => mergeLanes(await statuses()),
     async submit(control) {
       const headers = { 'content-type': 'application/json' };
       const body = JSON.stringify(control);
@@ -43,12 +48,16 @@ export function createInstallation({ edgeInternalUrl, lanesUrls }: InstallationU
 }
 
 /** A worker that has lost a lane may still hold it: the one that has come further knows better. */
-function mergeLanes(answers: readonly Record<string, LaneSummary>[]): Record<string, LaneSummary> {
+function mergeLanes(answers: readonly Record<string, LaneStatus>[]): Record<string, LaneSummary> {
   const lanes: Record<string, LaneSummary> = {};
   for (const [tenant, lane] of answers.flatMap((answer) => Object.entries(answer))) {
-    if (lane.position > (lanes[tenant]?.position ?? Number.NEGATIVE_INFINITY)) lanes[tenant] = lane;
+    if (isWorkedOn(lane) && lane.position > (lanes[tenant]?.position ?? Number.NEGATIVE_INFINITY)) lanes[tenant] = lane;
   }
   return lanes;
+}
+
+export function isWorkedOn(lane: LaneStatus): lane is LaneSummary & LaneStatus {
+  return lane.stopped === '';
 }
 
 async function call(url: string, init?: RequestInit): Promise<Response> {

@@ -11,6 +11,7 @@ import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
 import { headersOfOutput } from './core/records/cloudevents.ts';
 import { type ForwarderOptions, startForwarder } from './edge/forwarder/forwarder.ts';
+import { flowHash } from './flow-hash.ts';
 import { createInstallation } from './installation.ts';
 import { connectLanes, type KafkaLanes } from './kafka-lanes.ts';
 import { behind, createCheck, startProcess } from './kafka-process.ts';
@@ -48,7 +49,8 @@ export async function runWorker(config: Config): Promise<Running> {
   const tenants = Map.groupBy(names, lanes.partitionOf);
   const progress = lanes.progress();
   const shares = createShares({
-    join: (assigned) => joinPartitions(lanes, kafka, 'workers', assigned),
+    // Versions of the flow share nothing: each must be able to finish, or to begin, whatever another one is given.
+    join: (assigned) => joinPartitions(lanes, kafka, `workers.${flowHash()}`, assigned),
     openPartition: (partition) =>
       createWorker({
         tenants: tenants.get(partition) ?? [],
@@ -165,7 +167,7 @@ function kafkaOf({ kafka }: Config, part: string): KafkaConfig {
 function joinPartitions(
   lanes: KafkaLanes,
   { prefix, sessionTimeoutMs }: KafkaConfig,
-  who: 'workers' | 'sinks',
+  who: string,
   assigned: (partitions: readonly number[]) => void,
 ) {
   return lanes.kafka.join({ group: `${prefix}.${who}`, topic: lanes.topics.records, assigned, sessionTimeoutMs });

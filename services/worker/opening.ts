@@ -13,6 +13,7 @@
  * a has finished where its checkpoint is at the last record before the takeover, or is final.
  */
 import { createState, type FlowState, metaOf } from '../core/flow/state.ts';
+import type { LaneStatus } from '../core/flow/summary.ts';
 import { beginEpoch } from '../core/flow/takeover.ts';
 import type { Checkpoint, CheckpointHead, Checkpoints } from '../ports/checkpoints/checkpoints.ts';
 import { restoreNewest } from '../ports/checkpoints/restore.ts';
@@ -27,6 +28,7 @@ export interface Waiting {
   /** Hash of the flow that it belongs to. */
   flow: string;
   why: string;
+  takeover?: LaneStatus['takeover'];
 }
 
 export type Opened = { lane: Lane } | { waiting: Waiting };
@@ -57,8 +59,7 @@ export function createOpening({ records, checkpoints, flow }: OpeningOptions): (
     // A flow that has finished right before a takeover need not begin, only to find it.
     const sighting = newest.final ? await lookoutFor(tenant).find(beginning) : undefined;
     if (sighting?.before === newest.position && sighting.takeover.flow !== flow.hash) {
-      const handover = { position: sighting.position, flow: sighting.takeover.flow };
-      return { waiting: waitingAt(newest, beginning, handedOver(handover, flow.hash)) };
+      return { waiting: waitingAt(newest, beginning, sighting, flow.hash) };
     }
     const state = await restore(tenant, newest);
     if (!state) return undefined;
@@ -69,8 +70,8 @@ export function createOpening({ records, checkpoints, flow }: OpeningOptions): (
 
   async function takeOver(tenant: string, newest: Checkpoint, beginning: FlowState): Promise<Opened | undefined> {
     const sighting = await lookoutFor(tenant).find(beginning);
-    if (!sighting || !mayBegin(newest, sighting, flow.hash)) {
-      return { waiting: waitingAt(newest, beginning, reasonToWait(newest, sighting, flow.hash)) };
+    if (sighting?.takeover.flow !== flow.hash || !hasFinished(newest, sighting)) {
+      return { waiting: waitingAt(newest, beginning, sighting, flow.hash) };
     }
     const state = await restore(tenant, newest);
     if (!state) return undefined;
@@ -133,8 +134,9 @@ async function beginningOf({ chunks }: Checkpoint): Promise<FlowState | undefine
   }
 }
 
-function mayBegin(newest: CheckpointHead, { takeover, before }: Sighting, hash: string): boolean {
-  return takeover.flow === hash && (newest.final || before === newest.position);
+/** Whether the flow before a takeover has worked on all that it may. */
+function hasFinished({ final, position }: CheckpointHead, { before }: Sighting): boolean {
+  return final || before === position;
 }
 
 function reasonToWait({ flow }: CheckpointHead, sighting: Sighting | undefined, hash: string): string {
@@ -157,6 +159,15 @@ export function handedOver({ position, flow }: Handover, hash: string): string {
   return `flow ${flow} takes over at position ${position}, and this is flow ${hash}: start the version that it belongs to`;
 }
 
-function waitingAt({ position, flow }: CheckpointHead, beginning: FlowState, why: string): Waiting {
-  return { position, epoch: metaOf(beginning).epoch, flow, why };
+function waitingAt(
+  newest: CheckpointHead,
+  beginning: FlowState,
+  sighting: Sighting | undefined,
+  hash: string,
+): Waiting {
+  const place = { position: newest.position, epoch: metaOf(beginning).epoch, flow: newest.flow };
+  const why = reasonToWait(newest, sighting, hash);
+  if (!sighting) return { ...place, why };
+  const takeover = { position: sighting.position, flow: sighting.takeover.flow, ready: hasFinished(newest, sighting) };
+  return { ...place, why, takeover };
 }

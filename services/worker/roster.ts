@@ -1,13 +1,10 @@
 import type { Logger } from 'pino';
 import { LaneError } from '../core/flow/flow.ts';
-import type { LaneSummary } from '../core/flow/summary.ts';
+import type { LaneStatus } from '../core/flow/summary.ts';
 import { FrameError } from '../core/records/codec.ts';
 import { LogUnavailableError } from '../ports/log/log.ts';
 import { type Lane, LaneStoppedError } from './lane.ts';
 import { createOpening, handedOver, type OpeningOptions, revoke, type Waiting } from './opening.ts';
-
-/** What is known of a lane: a whole summary while it is worked on. `stopped` says why it is not; else it is empty. */
-export type LaneStatus = Partial<LaneSummary> & { stopped: string };
 
 export interface RosterOptions extends OpeningOptions {
   tenants: readonly string[];
@@ -124,7 +121,8 @@ export function createRoster({ tenants, logger, reopenIntervalMs, ...opening }: 
     handOver(lane) {
       if (open.get(lane.tenant) !== lane || !lane.handover) return;
       const { position, epoch, flow } = lane.summary();
-      wait(lane.tenant, { position, epoch, flow, why: handedOver(lane.handover, flow) });
+      const takeover = { ...lane.handover, ready: true };
+      wait(lane.tenant, { position, epoch, flow, takeover, why: handedOver(lane.handover, flow) });
     },
     suspend() {
       round++;

@@ -5,7 +5,7 @@
  * is the same. What a worker has in memory is therefore kept for a while, in case that its partition comes back.
  */
 import type { Logger } from 'pino';
-import type { LaneStatus } from './roster.ts';
+import type { LaneStatus } from '../core/flow/summary.ts';
 import type { Worker } from './worker.ts';
 
 export interface SharesOptions {

@@ -14,6 +14,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Output } from '../core/flow/context.ts';
 import { type LaneRecord, step } from '../core/flow/flow.ts';
+import type { LaneStatus } from '../core/flow/summary.ts';
 import { decode } from '../core/records/codec.ts';
 import { flowHash } from '../flow-hash.ts';
 import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
@@ -24,7 +25,7 @@ import type { Flow, Lane } from './lane.ts';
 import { createOutbox } from './outbox.ts';
 import { createPublishing } from './publishing.ts';
 import { forgetLane, reportLane } from './report.ts';
-import { createRoster, type LaneStatus } from './roster.ts';
+import { createRoster } from './roster.ts';
 import { createSaving } from './saving.ts';
 
 /** Metrics are read from the state this often at the most. */

@@ -25,6 +25,14 @@ export interface LaneSummary {
   openEpisodes: { metric: string; count: number }[];
 }
 
+/** What is known of a lane where it may stand still: all of the summary while it is worked on. */
+export type LaneStatus = Partial<LaneSummary> & {
+  /** Why it is not worked on; empty where it is. */
+  stopped: string;
+  /** The takeover at which another flow begins, and whether the flow before it has worked up to there. */
+  takeover?: { position: number; flow: string; ready: boolean } | undefined;
+};
+
 export function summarize(state: FlowState): LaneSummary {
   const meta = metaOf(state);
   const outcome = (name: string) => state.counts.get('outcomes', name) ?? 0;
