@@ -36,8 +36,8 @@ export interface Replay {
   summary(): LaneSummary;
   /** Works on the records up to `until`, or to the end of the source; may be called again, with another source too. */
   run(source: LaneSource, until: number): AsyncGenerator<ReplayedBatch>;
-  /** Goes on from a saved state of the same place in the lane. */
-  adopt(restored: Restored): void;
+  /** Goes on from a saved state of the same place in the lane, with takeovers refused by a flow from here on. */
+  adopt(restored: Restored, flow: string): void;
   /** What is worked on from here on bears this epoch, whatever the lane says. */
   holdEpoch(epoch: number): void;
 }
@@ -52,8 +52,8 @@ export interface ReplayOptions {
 }
 
 export function createReplay(options: ReplayOptions): Replay {
-  const { tenant, flow } = options;
-  let { state, upTo } = options;
+  const { tenant } = options;
+  let { state, upTo, flow } = options;
 
   function refuseTakeovers(records: Parameters<typeof step>[1]): void {
     for (const { position, record } of records) {
@@ -84,7 +84,7 @@ export function createReplay(options: ReplayOptions): Replay {
         yield { outputs: result.outputs, records: records.length, upTo };
       }
     },
-    adopt({ head, state: saved }) {
+    adopt({ head, state: saved }, by) {
       const { position, recordId } = metaOf(state);
       if (position !== head.position || recordId !== head.recordId) {
         throw new ReplayError(
@@ -93,6 +93,7 @@ export function createReplay(options: ReplayOptions): Replay {
         );
       }
       state = saved;
+      flow = by;
     },
     holdEpoch(epoch) {
       beginEpoch(state, epoch, '');

@@ -1,5 +1,6 @@
 /** Lanes, their checkpoints and what became of them, as an installation has them; worked on step by step, as told. */
 import { encodeScenario } from '../../bench/lane.ts';
+import type { Decoders } from '../../services/core/flow/deliveries.ts';
 import { type LaneRecord, step } from '../../services/core/flow/flow.ts';
 import { producersOf } from '../../services/core/flow/producers.ts';
 import { createState, type FlowState, metaOf } from '../../services/core/flow/state.ts';
@@ -10,6 +11,7 @@ import type { Log } from '../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { storeRows } from '../../services/ports/warehouse/refusals.ts';
 import type { Warehouse } from '../../services/ports/warehouse/warehouse.ts';
+import { controlOf } from '../core/flow/lane.ts';
 
 export const flow = 'f10f10f10f10f10f';
 export const startMs = Date.UTC(2026, 0, 5, 9);
@@ -20,11 +22,25 @@ export interface Installation {
   records: Log;
   checkpoints: Checkpoints;
   warehouse: Warehouse;
-  /** Works on every lane up to a position, or to its end, and stores what follows. */
-  work(upTo?: number): Promise<void>;
+  /** Works on every lane up to a position, or to its end, and stores what follows; with other decoders: another flow. */
+  work(upTo?: number, decoders?: Decoders): Promise<void>;
   /** Saves a checkpoint of every lane as it is; resolves with the position of the first tenant's. */
   save(head?: { flow?: string; final?: boolean }): Promise<number>;
   stateOf(tenant: string): FlowState;
+}
+
+/** A takeover of a lane by the flow. */
+export function takeoverBy(tenant: string, to: string, document: { epoch: number; previous: string }) {
+  const boot = `taken-${tenant}-${document.epoch}`;
+  const value = controlOf({
+    tenant,
+    boot,
+    id: `${boot}-0`,
+    received_at: startMs,
+    kind: 'takeover',
+    document: JSON.stringify({ ...document, flow: to }),
+  });
+  return { key: tenant, frame: encode('control', value) };
 }
 
 /** Life of a small reseller per tenant: some hundred records, with outputs of every kind but rejects. */
@@ -47,13 +63,13 @@ export function install(warehouse: Warehouse, tenants: readonly string[]): Insta
     checkpoints,
     warehouse,
     stateOf: (tenant) => states.get(tenant)!,
-    async work(upTo = Infinity) {
+    async work(upTo = Infinity, decoders?: Decoders) {
       for (const tenant of tenants) {
         const state = states.get(tenant)!;
         const lane = (await readLane(records, tenant)).filter(
           ({ position }) => position > metaOf(state).position && position <= upTo,
         );
-        const result = step(state, lane);
+        const result = step(state, lane, decoders);
         states.set(tenant, result.state);
         const rows = result.outputs.map(({ kind, value }) => ({ key: tenant, frame: encode(kind, value as never) }));
         await storeRows(warehouse, rows, () => startMs);

@@ -48,9 +48,9 @@ test('it goes on from a checkpoint of the same place, and of no other', async ()
   const restored = (await restoreNewest(checkpoints, 'acme'))!;
   const replay = fromGenesis();
   await run(replay, source, saved - 2);
-  expect(() => replay.adopt(restored)).toThrow('Cannot go on with lane acme from its checkpoint');
+  expect(() => replay.adopt(restored, flow)).toThrow('Cannot go on with lane acme from its checkpoint');
   await run(replay, source, saved);
-  replay.adopt(restored);
+  replay.adopt(restored, flow);
   const straight = fromGenesis();
   await run(straight, source, saved);
   expect(await run(replay, source, last)).toEqual(await run(straight, source, last));
