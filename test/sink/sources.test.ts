@@ -132,6 +132,30 @@ test('after ClickHouse could not be reached, each log is written again from wher
   expect(commit).not.toHaveBeenCalled();
 });
 
+test('what is to be written again is not let go for having been there before', async () => {
+  const logs = await logsOf([4]);
+  const log = logs['events/0']!;
+  const trim = vi.spyOn(log, 'trim');
+  const faults = [undefined, new WarehouseError('WAREHOUSE_UNAVAILABLE', 'restarting')];
+  const { warehouse, inserts } = observed(() => faults.shift());
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  // Written, not reached, written after all; then the round that writes it all again.
+  const insert: Warehouse['insert'] = async (...args) => {
+    if (inserts.length === 2) await held;
+    return warehouse.insert(...args);
+  };
+  const { untilWritten } = startSink(logs, { ...warehouse, insert }, { keepMs: 500 });
+  await untilWritten();
+  await log.append([event(4)]);
+  await expect.poll(() => inserts).toEqual([4, 1]);
+  const bounds = vi.spyOn(log, 'bounds');
+  // Asked each time that the source is looked after, at most every `keepMs`.
+  await vi.waitFor(() => expect(bounds.mock.calls.length).toBeGreaterThan(3), 10_000);
+  expect(trim).not.toHaveBeenCalled();
+  release();
+  await vi.waitFor(() => expect(trim).toHaveBeenCalledWith(5), 10_000);
+});
+
 test('outputs that were let go before they were written are counted, and the rest goes on', async () => {
   const logs = await logsOf([9]);
   const log = logs['events/0']!;
