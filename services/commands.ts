@@ -38,6 +38,11 @@ export const commands: Readonly<Record<string, Command>> = {
     if (isHelp(args, auditUsage)) return 0;
     return withStores(args, (stores, { ttlDays }) => auditCommand(args, { ...stores, ttlDays, flow: flowHash() }));
   },
+  async rebuild(args) {
+    const { rebuildCommand, rebuildUsage } = await import('./rebuild/command.ts');
+    if (isHelp(args, rebuildUsage)) return 0;
+    return withStores(args, (stores) => rebuildCommand(args, { ...stores, flow: flowHash() }));
+  },
 };
 
 /** Of `hookwatch edge <name>`: the edge itself has none. */

@@ -11,6 +11,7 @@ const usage = `Usage: hookwatch <command> [options]
 
   apply        brings changes of hookwatch.yaml into the lanes of a running Hookwatch
   audit        compares what the lanes lead to with what is in ClickHouse
+  rebuild      makes the rows in ClickHouse anew from the lanes
   upgrade      lets this version of the flow take over the lanes from another one
   edge retire  declares that an edge is lost, with what it had not sent
 

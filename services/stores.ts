@@ -10,6 +10,7 @@ import { createFileCheckpoints } from './ports/checkpoints/files.ts';
 import type { Log } from './ports/log/log.ts';
 import { createSqliteLog } from './ports/log/sqlite.ts';
 import type { SqlWarehouse } from './ports/warehouse/warehouse.ts';
+import { rebuildDatabase } from './rebuild/kept.ts';
 import { createStoredWait } from './replay/stored.ts';
 
 export interface Stores {
@@ -18,6 +19,8 @@ export interface Stores {
   records(tenant: string): Log;
   checkpoints(tenant: string): Checkpoints;
   warehouse: SqlWarehouse;
+  /** The same ClickHouse, with the tables that a rebuild fills. */
+  rebuilt: SqlWarehouse;
   /** Resolves once what workers have put out until now is in ClickHouse. */
   stored(): Promise<void>;
   close(): Promise<void>;
@@ -29,18 +32,20 @@ const queryMsMax = 600_000;
 export async function openStores(config: Config): Promise<Stores> {
   const tenants = config.tenants.map((tenant) => tenant.name);
   const warehouse = openWarehouse(config, { timeoutMs: queryMsMax });
+  const rebuilt = openWarehouse(config, { timeoutMs: queryMsMax, database: rebuildDatabase });
   const { close, ...lanes } = config.kafka ? await openKafka(config, config.kafka) : openHere(config);
   return {
     tenants,
     warehouse,
+    rebuilt,
     ...lanes,
     async close() {
-      await Promise.all([warehouse.close(), close()]);
+      await Promise.all([warehouse.close(), rebuilt.close(), close()]);
     },
   };
 }
 
-type LaneStores = Omit<Stores, 'tenants' | 'warehouse'>;
+type LaneStores = Omit<Stores, 'tenants' | 'warehouse' | 'rebuilt'>;
 
 /** The logs are only read: what trims and writes them is another process. */
 function openHere(config: Config): LaneStores {
