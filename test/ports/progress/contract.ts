@@ -18,11 +18,11 @@ export function progressOf(parts: Partial<NewProgress> = {}): NewProgress {
 export const snapshot: Snapshot = { id: 's1', first: 0, pieces: 1, bytes: 10, sha256: '00' };
 
 /** What every backend of the progress port must do; `open` makes an empty one. */
-export function progressContract(name: string, open: () => Progress): void {
+export function progressContract(name: string, open: () => Progress | Promise<Progress>): void {
   describe(`progress: ${name}`, () => {
     let progress: Progress;
-    beforeEach(() => {
-      progress = open();
+    beforeEach(async () => {
+      progress = await open();
     });
 
     /** Publishes in this order; a position with an s has a snapshot. Returns the positions that `latest` shows. */

@@ -45,6 +45,24 @@ test('a log is read from its beginning once, however many lanes it holds, and th
   expect(handedOut()).toBe(51);
 });
 
+test('many that ask at once are answered by one read', async () => {
+  const log = createMemoryLog();
+  let reads = 0;
+  const counted: Log = {
+    ...log,
+    async read(from, limits) {
+      reads++;
+      return log.read(from, limits);
+    },
+  };
+  const progress = createLogsProgress({ log: () => counted });
+  await progress.publish(progressOf({ position: 7 }));
+  const answers = await Promise.all(Array.from({ length: 50 }, () => progress.latest('acme')));
+  expect(answers.map(({ live }) => live?.position)).toEqual(Array(50).fill(7));
+  // What there is, and then nothing.
+  expect(reads).toBe(2);
+});
+
 test('a log that was trimmed meanwhile is read on from its start', async () => {
   const log = createMemoryLog();
   const progress = createLogsProgress({ log: () => log });
