@@ -45,6 +45,9 @@ export function mixed(servers: number) {
   return a.flatMap((record, index) => [record, b[index]!]);
 }
 
+/** A machine that does much else besides may take its time. */
+export const patience = { timeout: 10_000 };
+
 export function start(installation: Installation, more: Partial<WorkerOptions> = {}) {
   const metrics = workerMetrics(createRegistry('test'));
   const worker = createWorker({
@@ -84,7 +87,7 @@ export async function drained(installation: Installation, more: Partial<WorkerOp
   const { worker, metrics } = start(installation, more);
   const { next } = await installation.records.bounds();
   await expect
-    .poll(async () => Math.max(...(await metrics.position.get()).values.map(({ value }) => value)))
+    .poll(async () => Math.max(...(await metrics.position.get()).values.map(({ value }) => value)), patience)
     .toBe(next - 1);
   return worker;
 }

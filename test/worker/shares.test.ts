@@ -8,7 +8,7 @@ import { createRandom } from '../../services/simulator/random.ts';
 import { createRegistry, workerMetrics } from '../../services/telemetry.ts';
 import { createShares, type SharesOptions } from '../../services/worker/shares.ts';
 import { createWorker, type Worker } from '../../services/worker/worker.ts';
-import { allOf, drained, type Installation, install, logger, start, storyOf } from './installation.ts';
+import { allOf, drained, type Installation, install, logger, patience, start, storyOf } from './installation.ts';
 
 /** Tenants of two partitions. */
 const tenants = [
@@ -84,7 +84,7 @@ async function calm(partition: number, servers: number): Promise<Set<string>> {
 }
 
 const worksUpTo = ({ lanes }: Pick<Worker, 'lanes'>, tenant: string, position: number) =>
-  expect.poll(() => lanes()[tenant]?.position).toBe(position);
+  expect.poll(() => lanes()[tenant]?.position, patience).toBe(position);
 
 test('partitions that move about among processes lead to the same versions of the same rows', async () => {
   const seed = Number(process.env.SHARES_SEED ?? randomInt(2 ** 31));

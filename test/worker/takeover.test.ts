@@ -11,7 +11,7 @@ import { createRandom } from '../../services/simulator/random.ts';
 import type { Flow } from '../../services/worker/lane.ts';
 import type { Worker, WorkerOptions } from '../../services/worker/worker.ts';
 import { laneOf, serverBody } from '../core/flow/lane.ts';
-import { type Installation, install, rowsOf, start } from './installation.ts';
+import { type Installation, install, patience, rowsOf, start } from './installation.ts';
 
 /** Two versions of the flow: the second flags its events and forgets about panes. Both say where they worked. */
 function versions() {
@@ -87,8 +87,8 @@ const startOf = (installation: Installation, flow: Flow, more: Partial<WorkerOpt
   start(installation, { tenants: ['acme'], flow, reopenIntervalMs: 1, ...more }).worker;
 
 const worksAt = (worker: Worker, position: number) =>
-  expect.poll(() => worker.lanes().acme).toMatchObject({ position, stopped: '' });
-const waits = (worker: Worker, why: RegExp) => expect.poll(() => worker.lanes().acme?.stopped).toMatch(why);
+  expect.poll(() => worker.lanes().acme, patience).toMatchObject({ position, stopped: '' });
+const waits = (worker: Worker, why: RegExp) => expect.poll(() => worker.lanes().acme?.stopped, patience).toMatch(why);
 
 function overLogs(): Installation {
   return {
