@@ -155,7 +155,9 @@ const exceptionsByCode: Partial<Record<WarehouseErrorCode, readonly number[]>> =
   WAREHOUSE_SCHEMA: [16, 47, 60, 81],
   // Values, text that is none of its type, and constraints or views that somebody added to a table.
   WAREHOUSE_DATA: [
-    ...[6, 8, 25, 26, 27, 33, 36, 38, 41, 43, 53, 62, 69, 70, 72, 117, 128, 131, 190, 229, 321, 349, 376, 395, 407],
+    ...[
+      6, 8, 25, 26, 27, 33, 36, 38, 41, 43, 53, 62, 69, 70, 72, 117, 128, 131, 190, 229, 321, 349, 376, 395, 396, 407,
+    ],
     ...[456, 457, 467, 469, 675, 676, 691, 748, avroException],
   ],
 };
