@@ -115,7 +115,12 @@ export async function runConsole(config: Config): Promise<Running> {
   const outputs = createMergedLog(
     // The page shows nothing of the others.
     partitions.flatMap((partition) => lanes.outputLogs(partition, shownKinds)).map(({ log }) => log),
-    { startedAtMs: Date.now(), backlogRecords: 1_000 },
+    {
+      startedAtMs: Date.now(),
+      // Of each: a page shows no more than the last thousands of all together.
+      backlogRecords: 200,
+      onUnavailable: (error) => logger.debug({ err: error }, 'outputs are not reached; it is tried again'),
+    },
   );
   const page = createConsole({
     outputs,
