@@ -64,6 +64,8 @@ export function createRoute(options: RouteOptions): Route {
   const backlog = createBacklog();
   const main: Cursor = { position: options.position };
   const resends: Cursor[] = [];
+  /** What is to be sent again from the next turn on: what is in hand now is finished first. */
+  const asked: { tenant: string; from: number; done(sentTo: number): void }[] = [];
   let turns = 0;
   let wake = () => {};
 
@@ -134,7 +136,7 @@ export function createRoute(options: RouteOptions): Route {
     positionOf: (tenant) => resendOf(tenant)?.position ?? main.position,
     resend(tenant, from) {
       return new Promise((done) => {
-        resends.push({ position: from, resend: { tenant, newFrom: main.position, sentTo: -1, done } });
+        asked.push({ tenant, from, done });
         wake();
       });
     },
@@ -142,6 +144,9 @@ export function createRoute(options: RouteOptions): Route {
     async run(signal) {
       signal.addEventListener('abort', () => wake(), { once: true });
       while (!signal.aborted) {
+        for (const { tenant, from, done } of asked.splice(0)) {
+          resends.push({ position: from, resend: { tenant, newFrom: main.position, sentTo: -1, done } });
+        }
         if (resends.length === 0 && main.position >= reader.position) {
           await new Promise<void>((resolve) => {
             wake = resolve;

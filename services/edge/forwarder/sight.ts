@@ -121,7 +121,7 @@ export function createSight(options: SightOptions): Sight {
     },
     isCovered,
     async look(signal) {
-      for (const lane of lanes.values()) await ask(lane);
+      await Promise.all([...lanes.values()].map(ask));
       await coverage.advance(signal);
       for (const lane of lanes.values()) {
         lane.boots.forget(coverage.position);

@@ -15,12 +15,20 @@ export interface ProgressLogsOptions {
   now?: () => number;
 }
 
+interface LogReader {
+  position: number;
+  /** The newest read that has begun. */
+  reading: Promise<void>;
+  /** The one that begins when that has ended. */
+  next: Promise<void> | undefined;
+}
+
 const limits = { records: 1_000, bytes: 1024 * 1024 };
 
 /** Each log is read from its beginning once, and then on from where it ended. */
 export function createLogsProgress({ log: logOf, onDamage, now = Date.now }: ProgressLogsOptions): Progress {
   const tally = createProgressTally();
-  const readers = new Map<Log, { position: number; reading: Promise<void> }>();
+  const readers = new Map<Log, LogReader>();
 
   function add({ frame }: LogRecord): void {
     try {
@@ -47,12 +55,18 @@ export function createLogsProgress({ log: logOf, onDamage, now = Date.now }: Pro
     }
   }
 
-  /** One read after the other: each begins after it was asked for, so that it sees all that was published before. */
+  /** One read after the other. One that has not begun sees all that was published before it was asked for: it is shared. */
   function catchUp(log: Log): Promise<void> {
-    const reader = readers.get(log) ?? { position: 0, reading: Promise.resolve() };
+    const reader = readers.get(log) ?? { position: 0, reading: Promise.resolve(), next: undefined };
     readers.set(log, reader);
-    reader.reading = reader.reading.catch(() => {}).then(() => readOn(log, reader));
-    return reader.reading;
+    reader.next ??= reader.reading
+      .catch(() => {})
+      .then(() => {
+        reader.next = undefined;
+        reader.reading = readOn(log, reader);
+        return reader.reading;
+      });
+    return reader.next;
   }
 
   return {

@@ -130,6 +130,10 @@ test.each(Array.from({ length: stories }, (_, n) => first + n))('FORWARDER_SEED=
   for (let n = random.between(10, actsMax); n > 0; n--) await act(world, random);
   await settle(world);
 
+  for (const { forwarder } of world.edges) {
+    await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
+    expect(await forwarder.metric('unforwardedBytes')).toBe(0);
+  }
   const [edge] = world.edges;
   for (const { tenant, worker } of world.workers) {
     const { ledger } = worker.summary();
