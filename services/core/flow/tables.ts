@@ -187,14 +187,19 @@ function* encodeStore(store: Store): Generator<Uint8Array, void, void> {
   if (lines.length > 0) yield Buffer.from(`${lines.join('\n')}\n`);
 
   function* encodeGroup(group: string): Generator<Uint8Array, void, void> {
-    const keys = new Set([...(store.groups.get(group)?.keys() ?? []), ...(frozen.get(group)?.keys() ?? [])]);
-    for (const key of keys) {
-      const before = frozen.get(group)?.has(key) ? frozen.get(group)!.get(key) : store.groups.get(group)?.get(key);
-      if (before === undefined) continue;
-      lines.push(JSON.stringify([store.name, group, key, before]));
-      if (lines.length < entriesPerChunk) continue;
-      yield Buffer.from(`${lines.join('\n')}\n`);
-      lines = [];
+    // One entry after the other: to list them all first would stall the lane, where a group has very many.
+    const done = new Set<string>();
+    for (const keys of [() => store.groups.get(group)?.keys(), () => frozen.get(group)?.keys()]) {
+      for (const key of keys() ?? []) {
+        if (done.has(key)) continue;
+        done.add(key);
+        const before = frozen.get(group)?.has(key) ? frozen.get(group)!.get(key) : store.groups.get(group)?.get(key);
+        if (before === undefined) continue;
+        lines.push(JSON.stringify([store.name, group, key, before]));
+        if (lines.length < entriesPerChunk) continue;
+        yield Buffer.from(`${lines.join('\n')}\n`);
+        lines = [];
+      }
     }
     store.passed.add(group);
     frozen.delete(group);

@@ -1,5 +1,7 @@
+import { randomInt } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createTables } from '../../../services/core/flow/tables.ts';
+import { createRandom } from '../../../services/simulator/random.ts';
 
 function filled() {
   const tables = createTables();
@@ -40,4 +42,34 @@ test('after a snapshot that was left unread there can be another', () => {
   tables.snapshot().return();
   counts.set('', 'a', 2);
   expect(Buffer.concat([...tables.snapshot()]).toString()).toBe('["counts","","a",2]\n');
+});
+
+test('a snapshot of large groups is of the moment at which it began, whatever is set and deleted meanwhile', () => {
+  const seed = Number(process.env.TABLES_SEED ?? randomInt(2 ** 31));
+  console.log(`TABLES_SEED=${seed}`);
+  const random = createRandom(seed);
+  const tables = createTables();
+  const all = ['servers', 'users'].map((name) => tables.table<number>(name));
+  const change = () => {
+    tables.begin();
+    const table = all[random.between(0, 1)]!;
+    const group = `group ${random.between(0, 2)}`;
+    const key = `key ${random.between(0, 1_500)}`;
+    if (random.fraction() < 0.5) table.delete(group, key);
+    else table.set(group, key, random.between(0, 9));
+  };
+  const linesOf = (chunks: Iterable<Uint8Array>) =>
+    [...chunks].flatMap((chunk) => Buffer.from(chunk).toString().split('\n')).sort();
+  for (let n = 0; n < 20_000; n++) change();
+  for (let round = 0; round < 5; round++) {
+    const before = linesOf(tables.snapshot());
+    const chunks: Uint8Array[] = [];
+    for (const chunk of tables.snapshot()) {
+      chunks.push(chunk);
+      for (let n = random.between(0, 1_000); n > 0; n--) change();
+      // A group may empty altogether and come again.
+      for (const key of random.fraction() < 0.3 ? all[0]!.group('group 1').keys() : []) all[0]!.delete('group 1', key);
+    }
+    expect(linesOf(chunks)).toEqual(before);
+  }
 });
