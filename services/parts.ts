@@ -9,7 +9,7 @@ import { type Config, environment } from './config.ts';
 import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
 import { startEdge } from './edge/process.ts';
-import { coveredByCheckpoints, keepTrimmed } from './edge/retention.ts';
+import { coveredByCheckpoints, keepTrimmed, replayableFrom } from './edge/retention.ts';
 import { createStatusApp, serve } from './http.ts';
 import { createLogger } from './logger.ts';
 import { createFileCheckpoints } from './ports/checkpoints/files.ts';
@@ -51,6 +51,8 @@ export interface Downstream {
   catchingUp?(lane: string): boolean;
   /** What lies before this position of the journal can be restored without it. */
   covered(): Promise<number>;
+  /** Where the journal is the log of the lanes: the last position before one from which they can be worked on anew. */
+  replayable?(position: number): Promise<number>;
   /** Called when the journal takes nothing in any more, before it is closed. */
   close(): Promise<void>;
 }
@@ -66,7 +68,11 @@ export interface EdgeContext {
 async function readHere({ config }: EdgeContext): Promise<Downstream> {
   const checkpoints = createFileCheckpoints(checkpointsFolder(config));
   const lanes = config.tenants.map((tenant) => tenant.name);
-  return { covered: () => coveredByCheckpoints(checkpoints, lanes), close: async () => {} };
+  return {
+    covered: () => coveredByCheckpoints(checkpoints, lanes),
+    replayable: (position) => replayableFrom(checkpoints, lanes, position),
+    close: async () => {},
+  };
 }
 
 /** Takes webhooks in. What it answers depends on nothing but its disk. */
@@ -98,6 +104,7 @@ export async function runEdge(
   const stopTrimming = keepTrimmed({
     log,
     covered: downstream.covered,
+    replayable: downstream.replayable,
     retentionMs: config.journal.retentionMs,
     journalBytes,
     journalBytesMax: config.journal.bytesMax,

@@ -8,6 +8,8 @@ export interface RetentionOptions {
   log: Log;
   /** What lies before this position can be restored from checkpoints. */
   covered: () => Promise<number>;
+  /** Where the journal is the log of the lanes: the last position before one from which they can all be worked on anew. */
+  replayable?: ((position: number) => Promise<number>) | undefined;
   retentionMs: number;
   /** Size of the journal on disk. */
   journalBytes: () => number;
@@ -29,15 +31,25 @@ export async function coveredByCheckpoints(checkpoints: Checkpoints, lanes: read
   return Math.min(...positions.map((position) => position + 1));
 }
 
+/** Every lane has a checkpoint that nothing which is trimmed before the position follows. */
+export async function replayableFrom(
+  checkpoints: Checkpoints,
+  lanes: readonly string[],
+  position: number,
+): Promise<number> {
+  const bases = lanes.map(async (lane) => (await checkpoints.list(lane)).findLast((kept) => kept < position) ?? -1);
+  return Math.min(position, ...(await Promise.all(bases)).map((kept) => kept + 1));
+}
+
 /**
- * Lets go of records that are covered and older than the retention; whatever their age,
- * while the journal is above 70 % of its high-water mark. What is not covered yet always stays.
+ * Lets go of records that are covered and older than the retention, up to where lanes can be worked on anew; whatever
+ * their age, while the journal is above 70 % of its high-water mark. What is not covered yet always stays.
  *
  * @param nowMs wall clock, epoch milliseconds
  */
 export async function trimJournal(options: RetentionOptions, nowMs: number): Promise<void> {
-  const { log, covered, retentionMs } = options;
-  const expired = isPressed(options) ? Infinity : await firstReceivedAfter(log, nowMs - retentionMs);
+  const { log, covered, retentionMs, replayable = async (position) => position } = options;
+  const expired = isPressed(options) ? Infinity : await replayable(await firstReceivedAfter(log, nowMs - retentionMs));
   await log.trim(Math.min(expired, await covered()));
 }
 

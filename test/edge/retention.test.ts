@@ -1,9 +1,10 @@
 import pino from 'pino';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { encode } from '../../services/core/records/codec.ts';
-import { coveredByCheckpoints, keepTrimmed, trimJournal } from '../../services/edge/retention.ts';
+import { coveredByCheckpoints, keepTrimmed, replayableFrom, trimJournal } from '../../services/edge/retention.ts';
 import type { Checkpoints } from '../../services/ports/checkpoints/checkpoints.ts';
 import { createMemoryCheckpoints } from '../../services/ports/checkpoints/memory.ts';
+import type { Log } from '../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { deliveryOf, startMs } from '../core/flow/lane.ts';
 
@@ -18,13 +19,19 @@ async function saveCheckpoints(checkpoints: Checkpoints, lane: string, positions
     );
 }
 
-/** Ten records, a second apart; `covered` are the lanes' newest checkpoints but one. Returns the first position that is left. */
-async function trimmed(retentionMs: number, covered: Record<string, number>, bytes = 0): Promise<number> {
+/** A second apart. */
+async function tenRecords(): Promise<Log> {
   const log = createMemoryLog();
   const frames = Array.from({ length: 10 }, (_, n) =>
     encode('delivery', deliveryOf({ seq: n, received_at: startMs + n * second })),
   );
   await log.append(frames.map((frame, n) => ({ key: n % 2 === 0 ? 'acme' : 'bolt', frame })));
+  return log;
+}
+
+/** Of ten records; `covered` are the lanes' newest checkpoints but one. Returns the first position that is left. */
+async function trimmed(retentionMs: number, covered: Record<string, number>, bytes = 0): Promise<number> {
+  const log = await tenRecords();
   const checkpoints = createMemoryCheckpoints();
   for (const [lane, position] of Object.entries(covered)) {
     if (position >= 0) await saveCheckpoints(checkpoints, lane, [position, position + 1]);
@@ -43,6 +50,23 @@ test.each<[name: string, retentionMs: number, covered: Record<string, number>, f
   ['the newest record may go as well', -1, { acme: 9, bolt: 9 }, 10],
 ])('%s', async (_name, retentionMs, covered, first) => {
   expect(await trimmed(retentionMs, covered)).toBe(first);
+});
+
+test.each<[name: string, kept: Record<string, number[]>, first: number]>([
+  ['to the last checkpoint before the retention', { acme: [2, 4, 7, 8], bolt: [4, 7, 9] }, 5],
+  ['to that of the lane whose is the oldest', { acme: [2, 7, 8], bolt: [4, 7, 9] }, 3],
+  ['to the retention, where a checkpoint ends with it', { acme: [5, 7, 8], bolt: [5, 7, 9] }, 6],
+  ['not at all, while all checkpoints of a lane are younger', { acme: [7, 8, 9], bolt: [4, 7, 9] }, 0],
+])('a log of lanes is trimmed %s', async (_name, kept, first) => {
+  const log = await tenRecords();
+  const checkpoints = createMemoryCheckpoints();
+  for (const [lane, positions] of Object.entries(kept)) await saveCheckpoints(checkpoints, lane, positions);
+  const lanes = Object.keys(kept);
+  const covered = () => coveredByCheckpoints(checkpoints, lanes);
+  const replayable = (position: number) => replayableFrom(checkpoints, lanes, position);
+  const size = { journalBytes: () => 0, journalBytesMax: 1000 };
+  await trimJournal({ log, covered, replayable, retentionMs: 3 * second, ...size }, startMs + 9 * second);
+  expect((await log.bounds()).first).toBe(first);
 });
 
 test.each<[name: string, bytes: number, covered: Record<string, number>, first: number]>([

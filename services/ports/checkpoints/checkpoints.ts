@@ -31,7 +31,8 @@ export interface Checkpoint extends CheckpointHead {
  * - when `save` resolves, the checkpoint survives a crash of the process and of the machine (memory: of nothing);
  * - two writers of one lane cannot damage each other; the higher position is the newer one, of two at the same position
  *   the one that was saved later;
- * - `prune` never removes the newest checkpoint, nor the newest of those at or before `position`.
+ * - `prune` never removes the newest checkpoint, nor the newest of those at or before `position`, nor all that are near
+ *   it: a log that is trimmed further on still has one near its start.
  */
 export interface Checkpoints {
   /**
@@ -54,14 +55,27 @@ export class CheckpointDamagedError extends Error {
   readonly code = 'CHECKPOINT_DAMAGED';
 }
 
-/** Which of a lane's positions `prune` keeps: see the port. */
+/** What the log holds is divided into so many parts: a lane is rebuilt from a checkpoint within the first of them. */
+const parts = 4;
+
+/**
+ * Which of a lane's positions `prune` keeps: see the port. Besides, some between the log's start and its end, for the
+ * start moves on, and there must still be one near it then.
+ */
 export function keptPositions(positions: readonly number[], position: number): Set<number> {
-  const kept = new Set<number>();
-  const newest = positions.at(-1);
-  if (newest !== undefined) kept.add(newest);
   // Two behind the newest, should the newest turn out to be damaged.
-  for (const spare of positions.slice(-3)) kept.add(spare);
+  const kept = new Set(positions.slice(-3));
   const base = positions.findLast((candidate) => candidate <= position);
   if (base !== undefined) kept.add(base);
+  // Of the records behind this one none has been trimmed.
+  let last = positions.find((candidate) => candidate + 1 >= position) ?? Infinity;
+  if (last !== Infinity) kept.add(last);
+  const distance = ((positions.at(-1) ?? position) - position) / parts;
+  for (const [index, candidate] of positions.entries()) {
+    const next = positions[index + 1] ?? candidate;
+    if (candidate <= last || next - last <= distance) continue;
+    kept.add(candidate);
+    last = candidate;
+  }
   return kept;
 }
