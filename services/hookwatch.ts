@@ -79,11 +79,24 @@ async function simulate(args: string[]): Promise<number> {
   });
 }
 
+/** What one part does, in the words of the whole list. */
+function partUsage(name: string): string {
+  const line = usage.split('\n').findLast((text) => text.startsWith(`  ${name} `)) ?? '';
+  return `Usage: hookwatch ${name} [--port-offset N]
+
+${line}
+
+Runs until SIGTERM or Ctrl-C, and ends what it has begun. Prints the URLs that it answers on: /healthz, /readyz and
+/metrics are among them. Settings come from hookwatch.yaml and the environment: README.md and docs/kafka.md list them.
+Exit codes: 0 ended, 1 failed, 2 wrong usage or settings.
+`;
+}
+
 /** Runs one part until a signal. Under a supervisor it says when it works. */
 async function runPart(name: string, part: Part, args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options });
   if (values.help) {
-    process.stdout.write(usage);
+    process.stdout.write(partUsage(name));
     return 0;
   }
   const signalled = new Promise<void>((resolve) => {
