@@ -28,10 +28,16 @@ export interface ClusterProcess {
 
 export interface Cluster {
   readonly tenants: readonly string[];
-  /** Resolves when it works. `env` comes on top of the cluster's own; `name` is the edge's, and names its data folder. */
-  start(part: ClusterPart, options?: { name?: string; env?: Record<string, string> }): Promise<ClusterProcess>;
+  /**
+   * Resolves when it works. `env` comes on top of the cluster's own; `name` is the edge's, and names its data folder;
+   * `program` is another version's hookwatch.ts.
+   */
+  start(
+    part: ClusterPart,
+    options?: { name?: string; env?: Record<string, string>; program?: string },
+  ): Promise<ClusterProcess>;
   /** Runs a command of hookwatch to its end. */
-  run(args: string[], env?: Record<string, string>): Promise<{ code: number | null; output: string }>;
+  run(args: string[], env?: Record<string, string>, program?: string): Promise<{ code: number | null; output: string }>;
   dataFolder(name?: string): string;
   /** The environment of its processes. */
   readonly env: Readonly<Record<string, string>>;
@@ -87,10 +93,10 @@ export function createCluster(options: ClusterOptions): Cluster {
     tenants,
     env,
     dataFolder,
-    async start(part, { name, env: more = {} } = {}) {
+    async start(part, { name, env: more = {}, program = entry } = {}) {
       const own = name === undefined ? {} : { HOOKWATCH_EDGE_NAME: name, HOOKWATCH_DATA: dataFolder(name) };
       if (name !== undefined) cpSync(join(dataFolder(), 'demo'), join(dataFolder(name), 'demo'), { recursive: true });
-      const child = spawn(process.execPath, [entry, part], {
+      const child = spawn(process.execPath, [program, part], {
         env: { ...env, ...own, ...more },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
@@ -122,8 +128,8 @@ export function createCluster(options: ClusterOptions): Cluster {
         },
       };
     },
-    async run(args, more = {}) {
-      const child = spawn(process.execPath, [entry, ...args], {
+    async run(args, more = {}, program = entry) {
+      const child = spawn(process.execPath, [program, ...args], {
         env: { ...env, ...more },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
