@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 export interface Child extends AsyncDisposable {
   readonly process: ChildProcess;
   /** Resolves with the first match in what it prints; rejects when it ends before, or does not print it in time. */
-  printed(pattern: RegExp): Promise<string>;
+  printed(pattern: RegExp, msMax?: number): Promise<string>;
 }
 
 export interface ChildOptions {
@@ -47,11 +47,11 @@ export function startChild(
   });
   return {
     process: child,
-    printed: (pattern) =>
+    printed: (pattern, msMax = startMsMax) =>
       new Promise((resolve, reject) => {
         const fail = (what: string) => () =>
           reject(new Error(`${args.join(' ')} ${what} before it printed ${pattern}`));
-        const timer = setTimeout(fail(`took longer than ${startMsMax} ms`), startMsMax);
+        const timer = setTimeout(fail(`took longer than ${msMax} ms`), msMax);
         const look = () => {
           const found = pattern.exec(output);
           if (!found) return;

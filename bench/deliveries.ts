@@ -60,3 +60,17 @@ function post(url: string, { body, signature }: Signed, dueMs: number, agent: Ag
     outgoing.end(body);
   });
 }
+
+/** A whole HTTP request, as load.ts sends it. */
+export function encodeRequest(token: string, body: string, signature: string): string {
+  return [
+    `POST /in/${token} HTTP/1.1`,
+    'Host: 127.0.0.1',
+    'Accept: application/json',
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Tier3-RsaSha1: ${signature}`,
+    '',
+    body,
+  ].join('\r\n');
+}

@@ -1,12 +1,12 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashToken } from '../services/config.ts';
 import { generateScenario } from '../services/simulator/scenario.ts';
-import { type Child, canPin, hookwatch, startChild, temporaryFolder } from './child.ts';
+import { canPin, hookwatch, startChild, temporaryFolder } from './child.ts';
+import { encodeRequest } from './deliveries.ts';
 import { type Bench, figureOf } from './figure.ts';
-import type { LoadOrder, LoadReport } from './load.ts';
+import { startLoad } from './load-client.ts';
 import { alternate } from './rounds.ts';
 
 const token = 'bench-server-updated';
@@ -25,16 +25,12 @@ export const edge: Bench = {
     const ports = { HOOKWATCH_EDGE_PORT: '0', HOOKWATCH_EDGE_INTERNAL_PORT: '0' };
     await using ours = startChild([hookwatch, 'edge'], { core: 0, env: { ...env, ...ports } });
     await using bare = startChild([serverFile, files.publicKey], { core: 0 });
-    await using client = startChild([loadFile, files.requests], { core: 1, ipc: true });
-    const [oursUrl, bareUrl] = await Promise.all([
-      ours.printed(url),
-      bare.printed(url),
-      once(client.process, 'message'),
-    ]);
+    await using client = startLoad(files.requests, 1);
+    const [oursUrl, bareUrl] = await Promise.all([ours.printed(url), bare.printed(url), client.ready]);
     if (!canPin) say('taskset or a second core is missing: servers and client are not held to one core each');
     const clientCpu: number[] = [];
     const turn = async (target: string) => {
-      const report = await load(client, { url: target, connections, seconds: secondsPerTurn });
+      const report = await client.load({ url: target, connections, seconds: secondsPerTurn });
       if (report.refused > 0) throw new Error(`${target} refused ${report.refused} of the bench's requests`);
       clientCpu.push(report.cpu * 100);
       return report.accepted / report.seconds;
@@ -51,14 +47,6 @@ export const edge: Bench = {
 
 const url = /http:\/\/\S+/;
 const serverFile = join(import.meta.dirname, 'bare-server.ts');
-const loadFile = join(import.meta.dirname, 'load.ts');
-
-async function load(client: Child, order: LoadOrder): Promise<LoadReport> {
-  client.process.send(order);
-  const [report] = await once(client.process, 'message');
-  return report as LoadReport;
-}
-
 /** One endpoint, one key, and requests signed with it: both servers verify with the same single key. */
 function prepareFiles(folder: string): { config: string; publicKey: string; requests: string } {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -92,15 +80,5 @@ function serverBodies(): string[] {
 }
 
 function requestOf(body: string, key: KeyObject): string {
-  const signature = sign('sha1', Buffer.from(body), key).toString('base64');
-  return [
-    `POST /in/${token} HTTP/1.1`,
-    'Host: 127.0.0.1',
-    'Accept: application/json',
-    'Content-Type: application/json; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    `Tier3-RsaSha1: ${signature}`,
-    '',
-    body,
-  ].join('\r\n');
+  return encodeRequest(token, body, sign('sha1', Buffer.from(body), key).toString('base64'));
 }

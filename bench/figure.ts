@@ -3,7 +3,7 @@ export interface Figure {
   /** For example `verified and journaled, ratio to a bare node:http`. */
   name: string;
   /** Empty for a ratio. */
-  unit: '' | '%' | 'ms' | 'MB' | 'bytes' | '/s';
+  unit: '' | '%' | 'ms' | 's' | 'MB' | 'bytes' | '/s';
   value: number;
   min: number;
   max: number;
@@ -13,7 +13,7 @@ export interface Figure {
 export interface Bench {
   name: string;
   about: string;
-  /** Takes less than a minute. `say` tells how far it has come. */
+  /** Takes about a minute at the most. `say` tells how far it has come. */
   run(say: (line: string) => void): Promise<Figure[]>;
 }
 

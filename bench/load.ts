@@ -12,6 +12,8 @@ export interface LoadOrder {
   url: string;
   connections: number;
   seconds: number;
+  /** Ends earlier after so many. */
+  requestsMax?: number;
 }
 
 export interface LoadReport {
@@ -30,7 +32,7 @@ process.on('message', async (order: LoadOrder) => process.send!(await load(order
 process.on('SIGTERM', () => process.exit());
 process.send!('ready');
 
-async function load({ url, connections, seconds }: LoadOrder): Promise<LoadReport> {
+async function load({ url, connections, seconds, requestsMax = Infinity }: LoadOrder): Promise<LoadReport> {
   const { hostname, port } = new URL(url);
   const report: LoadReport = { accepted: 0, refused: 0, seconds: 0, cpu: 0 };
   const sockets = Array.from({ length: connections }, () =>
@@ -40,18 +42,28 @@ async function load({ url, connections, seconds }: LoadOrder): Promise<LoadRepor
   const startedMs = performance.now();
   const startedCpu = process.cpuUsage();
   const endMs = startedMs + seconds * 1_000;
-  await Promise.all(sockets.map((socket) => keepBusy(socket, endMs, report)));
+  let left = requestsMax;
+  const hasTime = () => performance.now() < endMs && left-- > 0;
+  await Promise.all(sockets.map((socket) => keepBusy(socket, hasTime, report)));
   const { user, system } = process.cpuUsage(startedCpu);
   report.seconds = (performance.now() - startedMs) / 1_000;
   report.cpu = (user + system) / 1e6 / report.seconds;
   return report;
 }
 
-/** Resolves once the answer that was awaited at the end has come. */
-function keepBusy(socket: Socket, endMs: number, report: LoadReport): Promise<void> {
+/** Asked for leave before each request; resolves once the answer that was awaited at the end has come. */
+function keepBusy(socket: Socket, mayGoOn: () => boolean, report: LoadReport): Promise<void> {
   return new Promise((resolve, reject) => {
     let pending: Buffer | undefined;
-    const send = () => socket.write(requests[nextRequest++ % requests.length]!);
+    const goOn = () => {
+      if (mayGoOn()) {
+        socket.write(requests[nextRequest++ % requests.length]!);
+      } else {
+        socket.removeAllListeners('close');
+        socket.destroy();
+        resolve();
+      }
+    };
     socket.on('error', reject);
     socket.on('close', () => reject(new Error('The server closed a connection under load')));
     socket.on('data', (chunk: Buffer) => {
@@ -61,15 +73,9 @@ function keepBusy(socket: Socket, endMs: number, report: LoadReport): Promise<vo
       if (status === undefined) return;
       if (status >= 200 && status < 300) report.accepted++;
       else report.refused++;
-      if (performance.now() < endMs) {
-        send();
-      } else {
-        socket.removeAllListeners('close');
-        socket.destroy();
-        resolve();
-      }
+      goOn();
     });
-    send();
+    goOn();
   });
 }
 

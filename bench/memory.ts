@@ -2,12 +2,12 @@ import { type LaneRecord, step } from '../services/core/flow/flow.ts';
 import { createState, type FlowState } from '../services/core/flow/state.ts';
 import { decode } from '../services/core/records/codec.ts';
 import type { EventName } from '../services/simulator/item.ts';
-import { generateScenario } from '../services/simulator/scenario.ts';
 import { type Bench, type Figure, figureOf } from './figure.ts';
 import { liveBytes } from './garbage.ts';
 import { createLaneWriter } from './lane.ts';
 import type { Resident } from './resident.ts';
-import { load, runSystem } from './system-run.ts';
+import { sampleBody } from './sample.ts';
+import { runSystem, steady } from './system-run.ts';
 
 const accounts = 2_000;
 const servers = 6_000;
@@ -21,15 +21,15 @@ export const memory: Bench = {
     const { idle, loaded } = await runSystem(say);
     return [
       ...figuresOf('idle', idle),
-      ...figuresOf(`after ${load.seconds} s of ${load.rate}/s`, loaded),
+      ...figuresOf(`after ${steady.seconds} s of ${steady.rate}/s`, loaded),
       measureState('flow state per account, created', accounts, (index) => [
-        ['Account.Created', { ...sample('Account.Created'), accountAlias: `A${index}` }],
+        ['Account.Created', { ...sampleBody('Account.Created'), accountAlias: `A${index}` }],
       ]),
       measureState('flow state per server, created and updated', servers, (index) => {
         const name = `WA1NWND${index}`;
         return [
-          ['Server.Created', { ...sample('Server.Created'), id: name.toLowerCase(), name }],
-          ['Server.Updated', { ...sample('Server.Updated'), id: name.toLowerCase(), name }],
+          ['Server.Created', { ...sampleBody('Server.Created'), id: name.toLowerCase(), name }],
+          ['Server.Updated', { ...sampleBody('Server.Updated'), id: name.toLowerCase(), name }],
         ];
       }),
     ];
@@ -66,16 +66,4 @@ function bytesPer(count: number, records: Iterable<LaneRecord>): number {
   const after = liveBytes();
   // Read after the measurement, so that the state is alive during it.
   return state.tables ? (after - before) / count : Number.NaN;
-}
-
-const bodies = new Map<EventName, object>();
-
-/** The last body of an event that the simulator makes: of an entity that has all that it will ever have. */
-function sample(event: EventName): object {
-  if (bodies.size === 0) {
-    for (const item of generateScenario({ seed: 1, startMs, rate: 500, seconds: 10, root: 'NWND' })) {
-      bodies.set(item.event, JSON.parse(item.body.toString()));
-    }
-  }
-  return bodies.get(event)!;
 }

@@ -38,6 +38,7 @@ const streamsPrefix = 'streams';
 export function createStreamsSide(arena: Arena, classPath: string, settings: readonly string[]): Side {
   const topics = topicsOf(streamsPrefix).outputs;
   const { prefix, brokers } = arena.settings;
+  let runs = 0;
   return {
     name: 'streams',
     topics,
@@ -45,7 +46,9 @@ export function createStreamsSide(arena: Arena, classPath: string, settings: rea
       await arena.remove((topic) => topic.startsWith(streamsPrefix));
       await arena.renew(Object.values(topics));
       const java = [`-Xms${heapMb}m`, `-Xmx${heapMb}m`, '-cp', classPath, 'hookwatch.streams.Main'];
-      const places = [brokers.join(','), `${prefix}.`, `${streamsPrefix}.`, streamsPrefix, join(folder, 'state')];
+      // The group of an earlier run has come to the end of the lanes.
+      const application = `${streamsPrefix}-${prefix}-${++runs}`;
+      const places = [brokers.join(','), `${prefix}.`, `${streamsPrefix}.`, application, join(folder, 'state')];
       return startChild([...java, ...places, ...settings], { core, command: 'java' });
     },
   };
