@@ -23,8 +23,8 @@ import type { Backlog } from './backlog.ts';
 import { type Hint, readHint, writeHint } from './hint.ts';
 import { createJournalReader } from './reader.ts';
 import { createRetry } from './retry.ts';
-import { createRoute, type Route } from './route.ts';
-import { createRoutes, type Partition } from './routes.ts';
+import { createRoute, type Partition, type Route } from './route.ts';
+import { createRoutes } from './routes.ts';
 import { createSight } from './sight.ts';
 import { createTrouble } from './trouble.ts';
 

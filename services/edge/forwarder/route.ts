@@ -8,12 +8,13 @@
  */
 import { headersOfPlace } from '../../core/records/cloudevents.ts';
 import { type Place, placeOf } from '../../core/records/place.ts';
-import type { LogRecord, NewRecord } from '../../ports/log/log.ts';
+import type { Log, LogRecord, NewRecord } from '../../ports/log/log.ts';
 import type { ForwarderMetrics } from '../../telemetry.ts';
 import { type Backlog, createBacklog } from './backlog.ts';
 import type { JournalReader } from './reader.ts';
 import type { Retry } from './retry.ts';
-import type { Partition } from './routes.ts';
+
+export type Partition = Pick<Log, 'append'>;
 
 export interface Route {
   /** What has not been acknowledged yet. */

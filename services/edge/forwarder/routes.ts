@@ -1,7 +1,4 @@
-import type { Log } from '../../ports/log/log.ts';
-import type { Route } from './route.ts';
-
-export type Partition = Pick<Log, 'append'>;
+import type { Partition, Route } from './route.ts';
 
 /** The routes of all partitions, by tenant. */
 export interface Routes {
