@@ -18,14 +18,8 @@ interface OfTopic<Partition> {
 
 /** What is used of a broker of kafkajs. Part of it is not among its types, which is why its version is exact. */
 export interface KafkaBroker {
-  produce(request: {
-    acks: -1;
-    timeout: number;
-    compression: number;
-    topicData: OfTopic<{ partition: number; messages: KafkaMessage[] }>[];
-  }): Promise<{
-    topics: { topicName: string; partitions: { partition: number; errorCode: number; baseOffset: string }[] }[];
-  }>;
+  /** Takes requests that were encoded elsewhere. */
+  connectionPool: { send(protocol: { request: unknown; response: unknown }): Promise<unknown> };
   fetch(request: {
     isolationLevel: 0;
     maxWaitTime: number;
@@ -70,10 +64,8 @@ export interface KafkaBroker {
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
 }
 
-export interface KafkaMessage {
-  key: string;
-  value: Buffer;
-  headers?: Readonly<Record<string, string>>;
+export interface ProduceReply {
+  topics: { topicName: string; partitions: { partition: number; errorCode: number; baseOffset: string }[] }[];
 }
 
 /** What is used of a cluster of kafkajs. */

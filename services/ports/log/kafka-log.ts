@@ -1,6 +1,7 @@
 /** A partition of a topic of Kafka as a log. */
 import type { AskBounds } from './kafka-bounds.ts';
-import { type Connection, errorType, leaderOf } from './kafka-cluster.ts';
+import { type Connection, errorType, type KafkaBroker, leaderOf, type ProduceReply } from './kafka-cluster.ts';
+import type { ProduceRequest } from './kafka-produce.ts';
 import type { ReadPartition } from './kafka-reads.ts';
 import {
   type Log,
@@ -13,16 +14,17 @@ import {
 
 /** What a caller may put into one batch, in bytes of its frames: half of the topics' `max.message.bytes`. */
 export const kafkaBatchBytesMax = 4 * 1024 * 1024;
-/** `max.message.bytes` of the topics: of a batch with its keys and headers, as it is sent. */
-export const kafkaMessageBytesMax = 8 * 1024 * 1024;
+
+export { kafkaMessageBytesMax } from './kafka-produce.ts';
 
 /** Of one partition in one fetch, compressed: what is left over of a read is kept for the next. */
 const readBytesMax = 512 * 1024;
-/** Lengths, deltas and the like of a record in its batch, at most. */
-const recordOverheadBytes = 32;
 
 /** Appends a batch to a partition; resolves to the position of its first record. */
 export type Append = (topic: string, partition: number, batch: readonly NewRecord[]) => Promise<number>;
+
+/** Sends a batch to the broker that leads its partition. */
+export type Produce = (broker: KafkaBroker, request: ProduceRequest) => Promise<ProduceReply>;
 
 /**
  * Appends, one at a time per partition in the order of the calls, whichever log they are made through.
@@ -30,11 +32,7 @@ export type Append = (topic: string, partition: number, batch: readonly NewRecor
  * @param connections among which partitions are shared out: Kafka answers an append when it is on disk and replicated, and
  * takes the next one of its connection only then
  */
-export function createAppends(
-  connections: readonly Connection[],
-  compression: number,
-  requestTimeoutMs: number,
-): Append {
+export function createAppends(connections: readonly Connection[], produce: Produce, requestTimeoutMs: number): Append {
   const turns = new Map<string, { connection: Connection; last: Promise<unknown> }>();
 
   function send(
@@ -45,18 +43,9 @@ export function createAppends(
   ): Promise<number> {
     return connection.use(async (cluster) => {
       const broker = await cluster.findBroker({ nodeId: await leaderOf(cluster, topic, partition) });
-      const messages = batch.map(({ key, frame, headers }) => ({
-        key,
-        value: Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength),
-        ...(headers && { headers }),
-      }));
-      const { topics } = await broker.produce({
-        acks: -1,
-        // The broker gives up before we do: its answer then says what it lacked.
-        timeout: Math.ceil(requestTimeoutMs * 0.8),
-        compression,
-        topicData: [{ topic, partitions: [{ partition, messages }] }],
-      });
+      // The broker gives up before we do: its answer then says what it lacked.
+      const timeoutMs = Math.ceil(requestTimeoutMs * 0.8);
+      const { topics } = await produce(broker, { topic, partition, batch, timeoutMs });
       const confirmed = topics.find(({ topicName }) => topicName === topic)?.partitions;
       const reply = confirmed?.find((reply) => reply.partition === partition && reply.errorCode === 0);
       const position = Number(reply?.baseOffset ?? -1);
@@ -66,7 +55,7 @@ export function createAppends(
   }
 
   return (topic, partition, batch) => {
-    checkSize(batch);
+    if (batch.length === 0) throw new RangeError('Cannot append nothing: a batch has one record or more');
     const place = `${topic}/${partition}`;
     const turn = turns.get(place) ?? {
       connection: connections[turns.size % connections.length]!,
@@ -77,19 +66,6 @@ export function createAppends(
     turn.last = position.catch(() => {});
     return position;
   };
-}
-
-/** A batch is one record batch, or it could be torn: it cannot be split here. */
-function checkSize(batch: readonly NewRecord[]): void {
-  let bytes = 0;
-  for (const { key, frame, headers } of batch) {
-    bytes += frame.byteLength + Buffer.byteLength(key) + recordOverheadBytes;
-    for (const [name, value] of Object.entries(headers ?? {})) bytes += name.length + Buffer.byteLength(value) + 4;
-  }
-  if (batch.length > 0 && bytes <= kafkaMessageBytesMax) return;
-  throw new RangeError(
-    `Cannot append ${batch.length} records of ${bytes} bytes: a batch has 1 record or more and ${kafkaMessageBytesMax} bytes at most`,
-  );
 }
 
 /** What logs share. `connection` carries what the others do not. */

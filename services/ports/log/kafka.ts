@@ -18,9 +18,18 @@ import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, { type Admin, type Kafka as Client, type LogEntry } from 'kafkajs';
 import type { Logger } from '../../logger.ts';
 import { createBounds } from './kafka-bounds.ts';
-import { type Connection, createConnection, discard, type KafkaCluster, withFaults } from './kafka-cluster.ts';
+import {
+  type Connection,
+  createConnection,
+  discard,
+  type KafkaBroker,
+  type KafkaCluster,
+  type ProduceReply,
+  withFaults,
+} from './kafka-cluster.ts';
 import { type GroupOptions, joinGroup, type Membership } from './kafka-group.ts';
 import { createAppends, createPartitionLog, type Shared } from './kafka-log.ts';
+import { encodeProduce, type ProduceRequest } from './kafka-produce.ts';
 import { createReads } from './kafka-reads.ts';
 import type { Log } from './log.ts';
 
@@ -81,10 +90,14 @@ const connectTimeoutMs = 3_000;
 const appendConnections = 4;
 const createMsMax = 10_000;
 const createPollMs = 10;
+const compressedBytesMin = 16 * 1024;
 const inflatedBytesMax = 256 * 1024 * 1024;
 
+const inside = (module: string) => createRequire(import.meta.url)(`kafkajs/src/${module}`);
+const produceResponse = inside('protocol/requests/produce/v7/response.js');
+const crc32c = inside('protocol/recordBatch/crc32C/crc32C.js') as (bytes: Buffer) => number;
 mendRequestQueue();
-CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress, decompress });
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({ decompress });
 const partitionByKey = Partitioners.DefaultPartitioner();
 
 /** The partition of a tenant's lane: as Kafka's own default partitioner has it, so that others who write by key agree. */
@@ -108,7 +121,7 @@ export function connectKafka(settings: KafkaSettings, logger: Logger): Kafka {
   const prompt = connect('requests');
   const appending = Array.from({ length: appendConnections }, (_, index) => connect(`appends ${index}`));
   const shared: Shared = {
-    append: createAppends(appending, CompressionTypes.ZSTD, requestTimeoutMs),
+    append: createAppends(appending, produce, requestTimeoutMs),
     read: createReads(prompt, connect('reads')),
     bounds: createBounds(prompt),
     connection: prompt,
@@ -281,9 +294,17 @@ async function waitForTopics(admin: Admin, topics: string[]): Promise<void> {
   }
 }
 
+/** The answer is read by kafkajs, which knows what the errors in it mean. */
+async function produce({ connectionPool }: KafkaBroker, request: ProduceRequest): Promise<ProduceReply> {
+  const encoded = await encodeProduce(request, { id: CompressionTypes.ZSTD, compress }, crc32c);
+  return (await connectionPool.send({ request: encoded, response: produceResponse })) as ProduceReply;
+}
+
 /** With a checksum, which Kafka's own is no substitute for: kafkajs does not look at that. */
-async function compress({ buffer }: { buffer: Buffer }): Promise<Buffer> {
-  return promisify(zstdCompress)(buffer, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+function compress(records: Buffer): Promise<Buffer> {
+  const params = { [constants.ZSTD_c_checksumFlag]: 1 };
+  // A turn of the event loop for every 16 kB that come out would cost as much as the compression.
+  return promisify(zstdCompress)(records, { params, chunkSize: Math.max(compressedBytesMin, records.length >> 2) });
 }
 
 async function decompress(buffer: Buffer): Promise<Buffer> {
@@ -291,7 +312,7 @@ async function decompress(buffer: Buffer): Promise<Buffer> {
 }
 
 function mendRequestQueue(): void {
-  const RequestQueue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue/index.js');
+  const RequestQueue = inside('network/requestQueue/index.js');
   const schedule = RequestQueue.prototype.scheduleCheckPendingRequests;
   RequestQueue.prototype.scheduleCheckPendingRequests = function (this: { pending: unknown[] }) {
     if (this.pending.length > 0) schedule.call(this);

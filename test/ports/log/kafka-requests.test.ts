@@ -1,16 +1,21 @@
 import { describe, expect, test } from 'vitest';
-import { type Connection, createConnection, type KafkaCluster } from '../../../services/ports/log/kafka-cluster.ts';
+import {
+  type Connection,
+  createConnection,
+  type KafkaCluster,
+  type ProduceReply,
+} from '../../../services/ports/log/kafka-cluster.ts';
 import { createAppends } from '../../../services/ports/log/kafka-log.ts';
 import { createReads } from '../../../services/ports/log/kafka-reads.ts';
 
-type Produce = (request: { topicData: { topic: string; partitions: { partition: number }[] }[] }) => Promise<unknown>;
+type Answer = (request: { topic: string; partition: number }) => Promise<unknown>;
 type Fetch = (request: {
   maxWaitTime: number;
   topics: { topic: string; partitions: { partition: number; fetchOffset: string }[] }[];
 }) => Promise<unknown>;
 
 /** A cluster whose one broker leads everything and answers as a test says. */
-function cluster(broker: { produce?: Produce; fetch?: Fetch }, more: Partial<KafkaCluster> = {}): KafkaCluster {
+function cluster(broker: { fetch?: Fetch }, more: Partial<KafkaCluster> = {}): KafkaCluster {
   const partitions = Array.from({ length: 4 }, (_, partitionId) => ({ partitionId, leader: 1 }));
   return {
     addTargetTopic: async () => {},
@@ -25,7 +30,8 @@ const kafkaError = (fields: { name?: string; type?: string; retriable?: boolean;
   Object.assign(new Error(fields.type ?? fields.name), fields);
 
 const batch = [{ key: 'acme', frame: Buffer.from('x') }];
-const appends = (produce: Produce) => createAppends([connection({ produce })], 0, 1_000);
+const appends = (answer: Answer) =>
+  createAppends([connection({})], (_, request) => answer(request) as Promise<ProduceReply>, 1_000);
 const reply = (fields: { topicName?: string; partition?: number; errorCode?: number; baseOffset?: string } = {}) => {
   const { topicName = 'lanes', ...rest } = fields;
   return { topics: [{ topicName, partitions: [{ partition: 3, errorCode: 0, baseOffset: '7', ...rest }] }] };
@@ -50,13 +56,11 @@ describe('an append', () => {
   test('goes alone for its partition, waits for the one before, and goes on after its failure', async () => {
     const under: string[] = [];
     const answers: ((failed: boolean) => void)[] = [];
-    const append = appends(async ({ topicData }) => {
-      under.push(
-        topicData.flatMap(({ topic, partitions }) => partitions.map((one) => `${topic}/${one.partition}`)).join(),
-      );
+    const append = appends(async ({ topic, partition }) => {
+      under.push(`${topic}/${partition}`);
       const failed = await new Promise<boolean>((resolve) => answers.push(resolve));
       if (failed) throw kafkaError({ type: 'REQUEST_TIMED_OUT', retriable: true });
-      return reply({ partition: topicData[0]!.partitions[0]!.partition, baseOffset: `${answers.length}` });
+      return reply({ partition, baseOffset: `${answers.length}` });
     });
     const [first, second, other] = [append('lanes', 3, batch), append('lanes', 3, batch), append('lanes', 2, batch)];
     await expect.poll(() => under).toEqual(['lanes/3', 'lanes/2']);
