@@ -1,4 +1,5 @@
 /** The commands that look after an installation: what each is given, on one machine and over Kafka. */
+import { parseArgs } from 'node:util';
 import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from './config.ts';
 import { flowHash } from './flow-hash.ts';
 import type { InstallationUrls } from './installation.ts';
@@ -22,8 +23,12 @@ export const commands: Readonly<Record<string, Command>> = {
   async apply(args) {
     const { applyCommand, applyUsage } = await import('./apply/command.ts');
     if (isHelp(args, applyUsage)) return 0;
+    const options = { tenant: { type: 'string' }, 'port-offset': { type: 'string' } } as const;
+    const { tenant } = parseArgs({ args, options }).values;
     const config = configFor(args);
-    return applyCommand({ ...(await urlsOf(config)), tenants: config.tenants });
+    const tenants = config.tenants.filter(({ name }) => tenant === undefined || name === tenant);
+    if (tenants.length === 0) throw new ConfigError(`Cannot apply anything: hookwatch.yaml has no tenant ${tenant}`);
+    return applyCommand({ ...(await urlsOf(config)), tenants });
   },
   async upgrade(args) {
     const { upgradeCommand } = await import('./upgrade/command.ts');
@@ -48,14 +53,15 @@ export const commands: Readonly<Record<string, Command>> = {
 /** Of `hookwatch edge <name>`: the edge itself has none. */
 export const edgeCommands: Readonly<Record<string, Command>> = {
   async retire(args) {
-    const { retireCommand } = await import('./retire/command.ts');
+    const { retireCommand, retireUsage } = await import('./retire/command.ts');
+    if (isHelp(args, retireUsage)) return 0;
     const config = configFor(args);
     const urls = await urlsOf(config);
     return retireCommand(args, () => ({ ...urls, tenants: config.tenants.map((tenant) => tenant.name) }));
   },
 };
 
-function isHelp(args: readonly string[], usage: string): boolean {
+export function isHelp(args: readonly string[], usage: string): boolean {
   if (!args.includes('--help')) return false;
   process.stdout.write(usage);
   return true;
@@ -73,7 +79,7 @@ async function withStores(
   command: (stores: Stores, config: Config) => Promise<number>,
 ): Promise<number> {
   const config = configFor(args);
-  const stores = await openStores(config);
+  const stores = openStores(config);
   try {
     return await command(stores, config);
   } finally {

@@ -69,8 +69,10 @@ async function runEdge(config: Config): Promise<Running> {
 }
 
 async function simulate(args: string[]): Promise<number> {
+  const { simulateCommand, simulateUsage } = await import('./simulator/command.ts');
+  const { isHelp } = await import('./commands.ts');
+  if (isHelp(args, simulateUsage)) return 0;
   const config = loadConfig(environment);
-  const { simulateCommand } = await import('./simulator/command.ts');
   return simulateCommand(args, {
     dataFolder: config.dataFolder,
     edgeUrl: `http://${config.host}:${config.ports.edge}`,

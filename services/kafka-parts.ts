@@ -6,7 +6,7 @@ import { lookup } from 'node:dns/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Hono } from 'hono';
-import { type Config, ConfigError } from './config.ts';
+import { type Config, ConfigError, environment } from './config.ts';
 import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
 import { headersOfOutput } from './core/records/cloudevents.ts';
@@ -35,6 +35,12 @@ const readWaitMs = 250;
 /** Takes webhooks in and brings them into the lanes. What it answers depends on nothing but its disk. */
 export async function runKafkaEdge(config: Config): Promise<Running> {
   const kafka = kafkaOf(config, 'edge');
+  if (!environment.HOOKWATCH_EDGE_NAME) {
+    throw new ConfigError(
+      'Cannot start an edge without a name: set HOOKWATCH_EDGE_NAME, another one for each edge. A lane takes the start ' +
+        'of an edge for the end of the one before that had its name.',
+    );
+  }
   return runEdge(config, (context) => forwardToLanes(kafka, context));
 }
 
@@ -153,7 +159,11 @@ export async function runConsole(config: Config): Promise<Running> {
 export async function addressesOf(texts: readonly string[]): Promise<string[]> {
   const urls = texts.map(async (text) => {
     const url = new URL(text);
-    const addresses = await lookup(url.hostname, { all: true }).catch(() => []);
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const addresses = await lookup(host, { all: true }).catch((error: Error) => {
+      const hint = 'HOOKWATCH_WORKERS and HOOKWATCH_SINKS name them';
+      throw new ConfigError(`Cannot find ${text}: ${error.message}. ${hint}`, { cause: error });
+    });
     return addresses.map(
       ({ address, family }) => `http://${family === 6 ? `[${address}]` : address}:${url.port || 80}`,
     );

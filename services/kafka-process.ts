@@ -56,6 +56,7 @@ export async function startProcess(options: ProcessOptions): Promise<Running> {
   const { name, config, lanes, kafka, registry, routes } = options;
   const stopping = new AbortController();
   let unchecked: string | undefined = 'its topics were not looked at yet';
+  let begun = false;
   const troubles = () => (unchecked ? [`${name}: Kafka: ${unchecked}`] : options.troubles());
   const served = await serve(createStatusApp(registry, troubles, routes), config.host, config.ports[name]);
   const check = createCheck(lanes, kafka);
@@ -71,6 +72,9 @@ export async function startProcess(options: ProcessOptions): Promise<Running> {
         await wait(checkAgainMs, undefined, { signal: stopping.signal });
       }
     }
+    // Asked to end while the topics were looked at: who begins now would join the others and never be told to leave.
+    stopping.signal.throwIfAborted();
+    begun = true;
     await options.run();
   }
 
@@ -82,7 +86,7 @@ export async function startProcess(options: ProcessOptions): Promise<Running> {
     ),
     async close() {
       stopping.abort();
-      if (unchecked === undefined) await options.stop();
+      if (begun) await options.stop();
       await served.close();
       await lanes.close();
     },

@@ -29,11 +29,11 @@ export interface Stores {
 /** A query over all rows takes longer than an insert. */
 const queryMsMax = 600_000;
 
-export async function openStores(config: Config): Promise<Stores> {
+export function openStores(config: Config): Stores {
   const tenants = config.tenants.map((tenant) => tenant.name);
   const warehouse = openWarehouse(config, { timeoutMs: queryMsMax });
   const rebuilt = openWarehouse(config, { timeoutMs: queryMsMax, database: rebuildDatabase });
-  const { close, ...lanes } = config.kafka ? await openKafka(config, config.kafka) : openHere(config);
+  const { close, ...lanes } = config.kafka ? openKafka(config, config.kafka) : openHere(config);
   return {
     tenants,
     warehouse,
@@ -65,16 +65,17 @@ function openHere(config: Config): LaneStores {
   };
 }
 
-async function openKafka(config: Config, kafka: KafkaConfig): Promise<LaneStores> {
+function openKafka(config: Config, kafka: KafkaConfig): LaneStores {
   const lanes = connectLanes(kafka, 'hookwatch-command', createLogger('command', 'error'));
-  const sinks = await addressesOf(config.sinkUrls);
   return {
     records: (tenant) => lanes.records(lanes.partitionOf(tenant)),
     checkpoints: (tenant) => lanes.checkpoints(lanes.partitionOf(tenant)),
-    stored: createStoredWait({
-      sources: [...Array(lanes.partitions).keys()].flatMap((partition) => consumedBySinks(lanes, kafka, partition)),
-      metricsUrls: sinks.map((url) => `${url}/metrics`),
-    }),
+    async stored() {
+      const sinks = await addressesOf(config.sinkUrls);
+      const partitions = [...Array(lanes.partitions).keys()];
+      const sources = partitions.flatMap((partition) => consumedBySinks(lanes, kafka, partition));
+      await createStoredWait({ sources, metricsUrls: sinks.map((url) => `${url}/metrics`) })();
+    },
     close: lanes.close,
   };
 }

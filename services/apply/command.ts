@@ -12,10 +12,14 @@ export interface ApplyContext extends InstallationUrls {
   out?: { write(text: string): void };
 }
 
-export const applyUsage = `Usage: npm run hookwatch -- apply [--port-offset N]
+export const applyUsage = `Usage: npm run hookwatch -- apply [options]
 
 Brings the roots, endpoints and rules of hookwatch.yaml into the lanes of a running Hookwatch. Rules fire by the new
 thresholds from there on; what was found before stays. Tokens and keys are read by the edge when it starts.
+
+  --tenant NAME     only into the lane of this tenant
+  --port-offset N   as given to npm start
+  --help            this text
 
 Exit code: 0 all lanes have them, 1 one has not (it says why), 2 wrong usage.
 `;

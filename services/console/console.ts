@@ -74,7 +74,13 @@ export function createConsole(options: ConsoleOptions): Console {
   app.route('/', createSchemaRegistry(options.topicPrefix ?? 'hookwatch'));
   app.use(guard(options.hosts ?? loopbackHosts));
   for (const [path, serve] of loadAssets(new URL('./page/', import.meta.url))) app.get(path, serve);
-  app.get('/lanes', async (c) => c.json((await options.lanes?.()) ?? {}));
+  app.get('/lanes', async (c) => {
+    try {
+      return c.json((await options.lanes?.()) ?? {});
+    } catch (error) {
+      return c.json({ error: `workers cannot be asked: ${(error as Error).message}` }, 502);
+    }
+  });
   app.get('/live', live.handle);
   app.get('/deliveries/:id', detail.showDelivery);
   app.get('/detections/:id', detail.showDetection);

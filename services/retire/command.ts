@@ -20,7 +20,7 @@ export interface RetireContext extends InstallationUrls {
   error?: { write(text: string): void };
 }
 
-const usage = `Usage: npm run hookwatch -- edge retire --edge NAME [options]
+export const retireUsage = `Usage: npm run hookwatch -- edge retire --edge NAME [options]
 
 Declares that an edge is lost: in every lane, each of its starts that is still open, or whose missing records are waited
 for. What is missing is then known to be lost, and nothing waits for it. Should the edge's disk turn up, start the edge
@@ -70,7 +70,7 @@ export async function retireCommand(
     },
   });
   if (values.help) {
-    process.stdout.write(usage);
+    process.stdout.write(retireUsage);
     return 0;
   }
   const context = contextOf(values['port-offset']);
@@ -78,7 +78,7 @@ export async function retireCommand(
   const { edge, boot, tenant, force } = values;
   const fault = usageFault(edge ?? boot, tenant, context.tenants);
   if (fault) {
-    error.write(`${fault}\n\n${usage}`);
+    error.write(`${fault}\n\n${retireUsage}`);
     return 2;
   }
   const wanted = { edge, boot, force, tenants: tenant === undefined ? context.tenants : [tenant] };

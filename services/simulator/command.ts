@@ -19,7 +19,7 @@ export interface SimulateContext {
   signal?: AbortSignal;
 }
 
-const usage = `Usage: npm run simulate -- [options]
+export const simulateUsage = `Usage: npm run simulate -- [options]
 
 Sends the signed webhooks of a small reseller: accounts, users, servers, alerts and one fraud.
 
@@ -56,7 +56,7 @@ export async function simulateCommand(argv: string[], context: SimulateContext):
   try {
     const settings = parseSettings(argv);
     if (settings.help) {
-      out.write(usage);
+      out.write(simulateUsage);
       return 0;
     }
     return await simulate(settings, context, out);
@@ -128,7 +128,7 @@ function parseOptions(argv: string[]) {
       },
     }).values;
   } catch (cause) {
-    throw new UsageError(`${(cause as Error).message}\n\n${usage}`, { cause });
+    throw new UsageError(`${(cause as Error).message}\n\n${simulateUsage}`, { cause });
   }
 }
 

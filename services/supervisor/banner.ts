@@ -30,15 +30,13 @@ ${notReady}
 `;
 }
 
-/** Waits until the pipeline says that it is ready; what it says instead when it has not by the deadline. */
-export async function waitUntilReady(url: string, deadlineMs: number): Promise<string[]> {
+/** Waits until a part says that it is ready; what it says instead when it has not by the deadline. */
+export async function waitUntilReady(url: string, deadlineMs: number, name = 'the pipeline'): Promise<string[]> {
   const endsAt = performance.now() + deadlineMs;
   for (;;) {
     const answer = await fetch(`${url}/readyz`).catch(() => undefined);
     if (answer?.ok) return [];
-    const troubles = (await answer?.text().catch(() => undefined))?.trim().split('\n') ?? [
-      'the pipeline does not answer',
-    ];
+    const troubles = (await answer?.text().catch(() => undefined))?.trim().split('\n') ?? [`${name} does not answer`];
     if (performance.now() > endsAt) return troubles;
     await wait(100);
   }

@@ -49,6 +49,7 @@ export async function startCommand(args: string[]): Promise<number> {
   prepareSecrets(config);
   const env = {
     HOOKWATCH_LOG_LEVEL: config.logLevel,
+    HOOKWATCH_EDGE_NAME: config.edgeName,
     ...Object.fromEntries(wanted.map(({ setting }, index) => [setting, String(ports[index])])),
   };
   try {
@@ -73,8 +74,10 @@ async function supervise(config: Config, parts: PartOptions[], offset: number): 
   });
   const urls = await Promise.race([started, signalled]);
   if (urls) {
-    const asked = [urls.worker, urls.sink, urls.console].filter((url) => url !== undefined);
-    const ready = Promise.all(asked.map((url) => waitUntilReady(url, readyMsMax)));
+    const asked = Object.entries(urls).filter(([name]) => ['worker', 'sink', 'console'].includes(name));
+    const ready = Promise.all(
+      asked.map(([name, url]) => waitUntilReady(url, readyMsMax, config.kafka ? `the ${name}` : undefined)),
+    );
     const troubles = (await Promise.race([ready, signalled]))?.flat();
     if (troubles) process.stdout.write(describeStart(config, urls, offset, troubles));
     await signalled;

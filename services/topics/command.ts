@@ -29,7 +29,12 @@ const settlePollMs = 50;
 export async function topicsCommand(args: string[], contextOf: () => Promise<TopicsContext>): Promise<number> {
   const { values } = parseArgs({
     args,
-    options: { apply: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+    options: {
+      apply: { type: 'boolean', default: false },
+      // Taken by every command; topics have no ports.
+      'port-offset': { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
   });
   if (values.help) {
     process.stdout.write(usage);
