@@ -5,10 +5,10 @@ import pino from 'pino';
 import { afterAll, beforeAll } from 'vitest';
 import { startForwarder } from '../../services/edge/forwarder/forwarder.ts';
 import type { Log } from '../../services/ports/log/log.ts';
-import { createMemoryWarehouse } from '../../services/ports/warehouse/memory.ts';
 import { createRegistry, forwarderMetrics } from '../../services/telemetry.ts';
 import { startKafka, type TestKafka } from '../kafka/broker.ts';
 import { openLanes } from '../kafka/lanes.ts';
+import { openClickHouse } from './clickhouse.ts';
 import { goldenSuite } from './golden.ts';
 import { tenantName, type Way } from './pipeline.ts';
 
@@ -46,4 +46,4 @@ async function wayOverKafka(journal: Log): Promise<Way> {
   };
 }
 
-goldenSuite('over Kafka', async () => ({ warehouse: createMemoryWarehouse(), close: async () => {} }), wayOverKafka);
+goldenSuite('over Kafka', openClickHouse, wayOverKafka);
