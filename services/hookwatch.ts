@@ -53,7 +53,7 @@ const parts: Record<string, () => Promise<Part>> = {
 async function main([command = '', ...args]: string[]): Promise<number> {
   if (command === 'start') return (await import('./supervisor/command.ts')).startCommand(args);
   if (command === 'simulate') return simulate(args);
-  const { commands, edgeCommands } = await import('./commands.ts');
+  const { commands, edgeCommands } = await import('./commands/commands.ts');
   const known = commands[command] ?? (command === 'edge' ? edgeCommands[args[0] ?? ''] : undefined);
   if (known) return known(command === 'edge' ? args.slice(1) : args);
   const part = parts[command];
@@ -70,7 +70,7 @@ async function runEdge(config: Config): Promise<Running> {
 
 async function simulate(args: string[]): Promise<number> {
   const { simulateCommand, simulateUsage } = await import('./simulator/command.ts');
-  const { isHelp } = await import('./commands.ts');
+  const { isHelp } = await import('./commands/commands.ts');
   if (isHelp(args, simulateUsage)) return 0;
   const config = loadConfig(environment);
   return simulateCommand(args, {

@@ -165,7 +165,7 @@ export function createState(): FlowState {
   const tables = createTables();
   return {
     tables,
-    meta: tables.table('meta'),
+    meta: tables.table('meta', start),
     settings: tables.table('settings'),
     producers: tables.table('producers'),
     requests: tables.table('requests'),
@@ -187,9 +187,6 @@ export function createState(): FlowState {
 export function restoreState(chunks: Iterable<Uint8Array>): FlowState {
   const state = createState();
   state.tables.restore(chunks);
-  const meta = state.meta.get('', '');
-  // What the snapshot's writer did not know takes its default.
-  if (meta) state.meta.set('', '', { ...start, ...meta });
   return state;
 }
 

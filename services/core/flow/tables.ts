@@ -24,8 +24,11 @@ export interface Table<V> {
 }
 
 export interface Tables {
-  /** Declares a table. Each name once, before anything is restored. */
-  table<V>(name: string): Table<V>;
+  /**
+   * Declares a table. Each name once, before anything is restored. What the writer of a snapshot did not know of a value
+   * takes its default.
+   */
+  table<V>(name: string, defaults?: V): Table<V>;
   begin(): void;
   rollback(): void;
   /** Encoded entries of all tables as they are now, however long the caller takes. One snapshot at a time. */
@@ -50,6 +53,7 @@ const emptyGroup: ReadonlyMap<string, unknown> = new Map();
 
 interface Store {
   name: string;
+  defaults: object | undefined;
   groups: Map<string, Map<string, unknown>>;
   size: number;
   /** While a snapshot is under way: what entries of groups that it has not passed were at its beginning. */
@@ -90,18 +94,26 @@ export function createTables(): Tables {
   function load(lines: string): void {
     for (const line of lines.split('\n')) {
       if (line === '') continue;
-      const [name, group, key, value] = JSON.parse(line) as [string, string, string, unknown];
+      const [name, group, key, value] = JSON.parse(line) as [string, string, string, object];
       const store = stores.get(name);
       // Another version's, from which this one takes over.
-      if (store) write(store, group, key, value);
+      if (!store) continue;
+      write(store, group, key, store.defaults ? { ...store.defaults, ...value } : value);
     }
     undo = [];
   }
 
   return {
-    table<V>(name: string): Table<V> {
+    table<V>(name: string, defaults?: V): Table<V> {
       if (stores.has(name)) throw new Error(`Cannot declare table ${name}: it is declared already`);
-      const store: Store = { name, groups: new Map(), size: 0, frozen: undefined, passed: new Set() };
+      const store: Store = {
+        name,
+        defaults: defaults as object | undefined,
+        groups: new Map(),
+        size: 0,
+        frozen: undefined,
+        passed: new Set(),
+      };
       stores.set(name, store);
       return {
         get: (group, key) => store.groups.get(group)?.get(key) as V | undefined,

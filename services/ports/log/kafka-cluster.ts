@@ -92,11 +92,15 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** What went wrong: the connection, what was known of the cluster, something that passes, or something that does not. */
-type Fault = 'connection' | 'metadata' | 'passing' | 'lasting';
+/**
+ * What went wrong: the connection, perhaps the connection, what was known of the cluster, something that passes, or
+ * something that does not.
+ */
+type Fault = 'connection' | 'doubtful' | 'metadata' | 'passing' | 'lasting';
 
-const connectionFaults =
-  /^KafkaJS(Connection(Closed)?Error|RequestTimeoutError|LockTimeout|BrokerNotFound|GroupCoordinatorNotFound)$/;
+const connectionFaults = /^KafkaJS(Connection(Closed)?Error|RequestTimeoutError|LockTimeout|BrokerNotFound)$/;
+/** No broker answered, or there is no coordinator yet, as for seconds in a new cluster: kafkajs does not say which. */
+const doubtfulFault = 'KafkaJSGroupCoordinatorNotFound';
 const metadataFaults =
   /^(UNKNOWN_TOPIC_OR_PARTITION|LEADER_NOT_AVAILABLE|NOT_LEADER_FOR_PARTITION|KAFKA_STORAGE_ERROR|.*_LEADER_EPOCH)$/;
 /** A member is told of a change of its group by an error. */
@@ -139,29 +143,34 @@ export function createConnection(
     away = false;
     return cluster;
   }
+  function tellAway(error: Error): void {
+    if (!away) report(error);
+    away = true;
+  }
 
   return {
     async use(action) {
       if (closed) throw new Error('Cannot use Kafka: its connection is closed');
       opening ??= connect();
       const mine = opening;
+      let cluster: KafkaCluster | undefined;
       try {
-        const cluster = await mine;
+        cluster = await mine;
         if (stale) await cluster.refreshMetadata();
         stale = false;
         return await action(cluster);
       } catch (raw) {
         const error = unwrap(raw as Error);
         const fault = faultOf(error);
-        if (fault === 'lasting') throw error;
         if (fault === 'metadata') stale = true;
-        if (fault === 'connection' && opening === mine) {
+        // What keeps us out, such as a user that is not known yet, may be put right while this process runs.
+        const lost = !cluster || fault === 'connection' || fault === 'doubtful';
+        if (lost && opening === mine) {
           opening = undefined;
           mine.then(discard).catch(() => {});
-          if (!away) report(error);
-          away = true;
+          if (fault === 'connection') tellAway(error);
         }
-        throw unavailable(error);
+        throw fault === 'lasting' ? error : unavailable(error);
       }
     },
     async close() {
@@ -209,6 +218,7 @@ function unwrap(error: KafkaError): KafkaError {
 function faultOf(error: KafkaError): Fault {
   // The second is what follows where the first request of a connection was not answered: kafkajs takes it for ready.
   if (connectionFaults.test(error.name) || error.message === 'Broker not connected') return 'connection';
+  if (error.name === doubtfulFault) return 'doubtful';
   if (error.name.endsWith('MetadataNotLoaded') || metadataFaults.test(error.type ?? '')) return 'metadata';
   return error.retriable || groupFaults.test(error.type ?? '') ? 'passing' : 'lasting';
 }

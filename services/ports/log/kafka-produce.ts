@@ -60,7 +60,7 @@ export async function encodeProduce(request: ProduceRequest, codec: Codec, crc32
 /**
  * A whole batch. Throws RangeError where it is too large: it cannot be split here, for then it could be torn.
  *
- * @param nowMs the time that all its records have; epoch milliseconds
+ * @param nowMs the time that all its records have where the topic does not give them its own; epoch milliseconds
  */
 export async function encodeBatch(
   records: readonly NewRecord[],

@@ -127,14 +127,18 @@ async function fetchPartitions(
   );
 }
 
-/** Whether the read is answered. It stays open while it may wait, and where its records had no room in the fetch. */
+/**
+ * Whether the read is answered. It stays open while it may wait, where its records had no room in the fetch, and where its
+ * partition is not in the answer: over a quota Kafka answers with none, and kafkajs waits as long as it is told to.
+ */
 function settle(read: OpenRead, found: Found | undefined, alone: boolean): boolean {
-  const records = found?.messages.filter(({ offset }) => Number(offset) >= read.from) ?? [];
+  if (!found) return false;
+  const records = found.messages.filter(({ offset }) => Number(offset) >= read.from);
   if (records.length > 0) {
     read.resolve(records);
     return true;
   }
-  const atEnd = found !== undefined && Number(found.highWatermark) <= read.from;
+  const atEnd = Number(found.highWatermark) <= read.from;
   if (!atEnd && alone) {
     read.reject(new Error(`Cannot read ${read.topic}/${read.partition} from ${read.from}: no record can be made out`));
     return true;

@@ -59,7 +59,8 @@ export function wantedTopics(settings: TopicSettings): Map<string, KafkaTopic> {
     'cleanup.policy': 'delete',
     'compression.type': 'producer',
     'max.message.bytes': `${kafkaMessageBytesMax}`,
-    'message.timestamp.type': 'CreateTime',
+    // Kafka lets records go by it: no clock of ours that is wrong may decide that, nor have records refused.
+    'message.timestamp.type': 'LogAppendTime',
     'min.insync.replicas': `${minInSyncReplicas}`,
     'unclean.leader.election.enable': 'false',
     // Nobody else has it: it has to be on disk.
@@ -112,7 +113,7 @@ function partitionsDiffer(name: string, there: KafkaTopic, wanted: KafkaTopic): 
 
 /**
  * Compares what a process relies on, at its start: that every topic is there, that a lane's partition is what it was, and
- * that what was acknowledged cannot be lost by an election.
+ * that what was acknowledged cannot be lost by an election or by a clock that is wrong.
  *
  * @throws Error that says what to do, LogUnavailableError
  */
@@ -129,6 +130,9 @@ export async function checkTopics(admin: Pick<KafkaAdmin, 'describe'>, settings:
     if (there.partitions !== topic.partitions) faults.push(partitionsDiffer(name, there, topic));
     if (there.config['unclean.leader.election.enable'] !== 'false') {
       faults.push(`${name} allows unclean elections, which lose records: run hookwatch topics --apply`);
+    }
+    if (there.config['message.timestamp.type'] !== 'LogAppendTime') {
+      faults.push(`${name} lets records go by the clocks of those who write them: run hookwatch topics --apply`);
     }
     const replicas = Number(there.config['min.insync.replicas']);
     if (replicas < settings.minInSyncReplicas) {

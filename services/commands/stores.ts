@@ -1,0 +1,81 @@
+/** What an installation keeps, opened beside its running processes: for commands that read all of it. */
+import type { Config } from '../config.ts';
+import { connectLanes } from '../kafka-lanes.ts';
+import { addressesOf, consumedBySinks } from '../kafka-parts.ts';
+import type { KafkaConfig } from '../kafka-settings.ts';
+import { createLogger } from '../logger.ts';
+import { checkpointsFolder, openWarehouse, outputsFolder, recordsFolder } from '../parts.ts';
+import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
+import { createFileCheckpoints } from '../ports/checkpoints/files.ts';
+import type { Log } from '../ports/log/log.ts';
+import { createSqliteLog } from '../ports/log/sqlite.ts';
+import type { SqlWarehouse } from '../ports/warehouse/warehouse.ts';
+import { rebuildDatabase } from './rebuild/kept.ts';
+import { createStoredWait } from './replay/stored.ts';
+
+export interface Stores {
+  tenants: readonly string[];
+  /** The log that holds a tenant's lane. */
+  records(tenant: string): Log;
+  checkpoints(tenant: string): Checkpoints;
+  warehouse: SqlWarehouse;
+  /** The same ClickHouse, with the tables that a rebuild fills. */
+  rebuilt: SqlWarehouse;
+  /** Resolves once what workers have put out until now is in ClickHouse. */
+  stored(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A query over all rows takes longer than an insert. */
+const queryMsMax = 600_000;
+
+export function openStores(config: Config): Stores {
+  const tenants = config.tenants.map((tenant) => tenant.name);
+  const warehouse = openWarehouse(config, { timeoutMs: queryMsMax });
+  const rebuilt = openWarehouse(config, { timeoutMs: queryMsMax, database: rebuildDatabase });
+  const { close, ...lanes } = config.kafka ? openKafka(config, config.kafka) : openHere(config);
+  return {
+    tenants,
+    warehouse,
+    rebuilt,
+    ...lanes,
+    async close() {
+      await Promise.all([warehouse.close(), rebuilt.close(), close()]);
+    },
+  };
+}
+
+type LaneStores = Omit<Stores, 'tenants' | 'warehouse' | 'rebuilt'>;
+
+/** The logs are only read: what trims and writes them is another process. */
+function openHere(config: Config): LaneStores {
+  const records = createSqliteLog({ folder: recordsFolder(config), segmentBytesMax: 1 });
+  const outputs = createSqliteLog({ folder: outputsFolder(config), segmentBytesMax: 1 });
+  const checkpoints = createFileCheckpoints(checkpointsFolder(config));
+  return {
+    records: () => records,
+    checkpoints: () => checkpoints,
+    stored: createStoredWait({
+      sources: [{ name: 'outputs', log: outputs }],
+      metricsUrls: [`http://${config.host}:${config.ports.console}/metrics`],
+    }),
+    async close() {
+      await Promise.all([records.close(), outputs.close()]);
+    },
+  };
+}
+
+function openKafka(config: Config, kafka: KafkaConfig): LaneStores {
+  const lanes = connectLanes(kafka, 'hookwatch-command', createLogger('command', 'error'));
+  return {
+    records: (tenant) => lanes.records(lanes.partitionOf(tenant)),
+    checkpoints: (tenant) => lanes.checkpoints(lanes.partitionOf(tenant)),
+    async stored() {
+      const sinks = await addressesOf(config.sinkUrls);
+      const partitions = [...Array(lanes.partitions).keys()];
+      const sources = partitions.flatMap((partition) => consumedBySinks(lanes, kafka, partition));
+      await createStoredWait({ sources, metricsUrls: sinks.map((url) => `${url}/metrics`) })();
+    },
+    close: lanes.close,
+  };
+}
