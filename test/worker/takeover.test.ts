@@ -1,7 +1,9 @@
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { Output } from '../../services/core/flow/context.ts';
-import { type LaneRecord, step } from '../../services/core/flow/flow.ts';
+import type { LaneRecord } from '../../services/core/flow/flow.ts';
 import { createState } from '../../services/core/flow/state.ts';
 import { beginEpoch } from '../../services/core/flow/takeover.ts';
 import { decode, encode } from '../../services/core/records/codec.ts';
@@ -9,53 +11,8 @@ import { createLogCheckpoints } from '../../services/ports/checkpoints/logs.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { createRandom } from '../../services/simulator/random.ts';
 import type { Flow } from '../../services/worker/lane.ts';
-import type { Worker, WorkerOptions } from '../../services/worker/worker.ts';
-import { laneOf, serverBody } from '../core/flow/lane.ts';
-import { type Installation, install, patience, rowsOf, start } from './installation.ts';
-
-/** Two versions of the flow: the second flags its events and forgets about panes. Both say where they worked. */
-function versions() {
-  const steps: Record<'a' | 'b', Set<number>> = { a: new Set(), b: new Set() };
-  const flowOf = (hash: 'a' | 'b', change: (output: Output) => Output[]): Flow => ({
-    hash,
-    step(state, records) {
-      for (const { position } of records) steps[hash].add(position);
-      const result = step(state, records);
-      return { state: result.state, outputs: result.outputs.flatMap(change) };
-    },
-  });
-  const flagged = (output: Output): Output[] => {
-    if (output.kind === 'pane') return [];
-    if (output.kind !== 'event') return [output];
-    return [{ kind: 'event', value: { ...output.value, flags: [...output.value.flags, 'b'] } }];
-  };
-  return { a: flowOf('a', (output) => [output]), b: flowOf('b', flagged), steps };
-}
-
-/** A lane that goes on for as long as it is told to. Frames are of tenant acme. */
-function story() {
-  const lane = laneOf();
-  let minutes = 0;
-  let taken = 0;
-  const take = () => {
-    const records = lane.records.slice(taken).map(({ record }) => encode(record.kind, record.value as never));
-    taken = lane.records.length;
-    return records.map((frame) => ({ key: 'acme', frame }));
-  };
-  return {
-    more(events: number) {
-      for (let n = 0; n < events; n++, minutes++) {
-        lane.post('Server.Created', serverBody('NEW', `S${minutes}`, minutes * 60_000), minutes * 60_000);
-        lane.tick(minutes * 60_000 + 500);
-      }
-      return take();
-    },
-    takeover(epoch: number, flow: string, previous: string) {
-      lane.control({ kind: 'takeover', document: JSON.stringify({ epoch, flow, previous }) });
-      return take();
-    },
-  };
-}
+import { type Installation, install, rowsOf } from './installation.ts';
+import { startOf, story, versions, waits, worksAt } from './versions.ts';
 
 interface Era {
   flow: Flow;
@@ -82,13 +39,6 @@ async function expectedRows(installation: Installation, eras: readonly Era[]): P
   }
   return rowsOf(log);
 }
-
-const startOf = (installation: Installation, flow: Flow, more: Partial<WorkerOptions> = {}): Worker =>
-  start(installation, { tenants: ['acme'], flow, reopenIntervalMs: 1, ...more }).worker;
-
-const worksAt = (worker: Worker, position: number) =>
-  expect.poll(() => worker.lanes().acme, patience).toMatchObject({ position, stopped: '' });
-const waits = (worker: Worker, why: RegExp) => expect.poll(() => worker.lanes().acme?.stopped, patience).toMatch(why);
 
 function overLogs(): Installation {
   return {
@@ -294,11 +244,29 @@ describe('where another flow may begin', () => {
     expect(remarks.map((remark) => remark.slice(0, 9))).toEqual(['ignored: ', 'ignored: ']);
   });
 
-  test('anywhere in what was saved before flows were told apart', async () => {
-    const { installation, lane, append, b } = await worked('stopped');
-    const { chunks, ...head } = (await installation.checkpoints.newest('acme'))!;
-    await installation.checkpoints.save('acme', { ...head, flow: '', final: false }, chunks);
-    await worksAt(startOf(installation, b), await append(lane.more(2)));
+  test('anywhere in what was saved before flows were told apart, and at takeovers from there on', async () => {
+    const installation = install();
+    const { a, b } = versions();
+    const lane = story();
+    await installation.records.append(lane.more(1));
+    const lines = readFileSync(new URL('../recorded/state-before-flows.jsonl', import.meta.url));
+    const head = { position: 3, recordId: '019b8d627c74-b000000000000001-3', flow: '', final: false, producers: [] };
+    await installation.checkpoints.save('acme', head, Readable.from([lines.subarray(0, 99), lines.subarray(99)]));
+    const old = startOf(installation, a);
+    await worksAt(old, (await installation.records.append(lane.more(1))) + 1);
+    const young = startOf(installation, b);
+    const at = await installation.records.append(lane.takeover(2, 'b', 'a'));
+    await worksAt(young, at);
+    expect(young.lanes().acme).toMatchObject({ epoch: 2, flow: 'b' });
+    await waits(old, /^flow b /);
+    await young.stop();
+    const eras = [
+      { flow: a, epoch: 1, from: 0 },
+      { flow: b, epoch: 2, from: at },
+    ];
+    const expected = await expectedRows(installation, eras);
+    // The first rows are of the old version.
+    expect(new Map([...expected, ...(await rowsOf(installation.outputs))])).toEqual(expected);
   });
 
   test('in the epoch of a damaged checkpoint’s predecessor', async () => {
