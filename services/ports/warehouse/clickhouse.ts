@@ -33,6 +33,14 @@ const insertSettings = {
   wait_end_of_query: 1,
 } as const;
 
+/**
+ * What ClickHouse makes anew at each start: a server the UUIDs of its system tables, the embedded engine those of databases
+ * that are in memory. Where one has none, it is all zeros. Nothing is rounded, as the seconds of `uptime()` are.
+ */
+const incarnationSql = `SELECT concat(
+  toString((SELECT any(uuid) FROM system.tables WHERE database = 'system' AND name = 'one')),
+  toString((SELECT any(uuid) FROM system.databases WHERE name = 'INFORMATION_SCHEMA'))) AS name`;
+
 const readSettings = { output_format_json_quote_64bit_integers: 0 } as const;
 
 /**
@@ -108,6 +116,10 @@ export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWareho
       const params = { tenant: tenant ?? '', ids: ids ?? [], limit, ...positions };
       const rows = await ask<Record<string, unknown>>(sql, params);
       return rows.map((row) => restoreBytes(kind, row)) as unknown as RecordTypes[K][];
+    },
+    async incarnation() {
+      const [row] = await ask<{ name: string }>(incarnationSql);
+      return row!.name;
     },
     query: ask,
     run,

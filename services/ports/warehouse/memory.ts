@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { decode, headerBytes } from '../../core/records/codec.ts';
 import { type RecordTypes, schemas } from '../../core/records/generated.ts';
 import type { TableKind } from './tables.ts';
@@ -8,6 +9,7 @@ type AnyRecord = RecordTypes[TableKind];
 
 /** The warehouse in memory: for tests, and the measure of what the others must do. */
 export function createMemoryWarehouse(): Warehouse {
+  const incarnation = randomUUID();
   const tables = new Map<TableKind, Map<string, AnyRecord>>();
   let migrated = false;
 
@@ -43,6 +45,7 @@ export function createMemoryWarehouse(): Warehouse {
         .sort((a, b) => (a.id < b.id ? -1 : 1))
         .slice(0, limit) as RecordTypes[K][];
     },
+    incarnation: async () => incarnation,
     async close() {},
   };
 }

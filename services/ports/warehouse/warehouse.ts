@@ -33,6 +33,8 @@ export interface Warehouse {
   insert(kind: TableKind, schemaId: number, bodies: readonly Uint8Array[]): Promise<void>;
   /** Current rows as people see them, by ascending id, decoded as they were written. */
   rows<K extends TableKind>(kind: K, filter?: RowFilter): Promise<RecordTypes[K][]>;
+  /** Names the run of whatever stores the rows: each restart of it gives another name, and nothing else does. */
+  incarnation(): Promise<string>;
   close(): Promise<void>;
 }
 

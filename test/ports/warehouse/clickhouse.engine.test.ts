@@ -10,7 +10,10 @@ describe('with the embedded engine', () => {
   });
   afterAll(() => engine.dispose());
 
-  describeWarehouse('ClickHouse warehouse', async () =>
-    createClickHouseWarehouse({ url: engine.url, username: 'hookwatch', password: passwords.hookwatch }),
-  );
+  const open = async () =>
+    createClickHouseWarehouse({ url: engine.url, username: 'hookwatch', password: passwords.hookwatch });
+  describeWarehouse('ClickHouse warehouse', open, async () => {
+    await engine.restart();
+    return open();
+  });
 });

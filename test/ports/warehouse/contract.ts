@@ -6,8 +6,15 @@ import type { TableKind } from '../../../services/ports/warehouse/tables.ts';
 import type { Warehouse } from '../../../services/ports/warehouse/warehouse.ts';
 import { fixture } from './records.ts';
 
-/** What every backend must do. `open` gives a warehouse that was never migrated, on storage that holds nothing. */
-export function describeWarehouse(name: string, open: () => Promise<Warehouse>): void {
+/**
+ * What every backend must do. `open` gives a warehouse that was never migrated, on storage that holds nothing; `restart`
+ * restarts whatever stores the rows and gives the warehouse that is there then.
+ */
+export function describeWarehouse(
+  name: string,
+  open: () => Promise<Warehouse>,
+  restart: () => Promise<Warehouse>,
+): void {
   describe(name, () => {
     let warehouse: Warehouse;
     beforeAll(async () => {
@@ -146,6 +153,21 @@ export function describeWarehouse(name: string, open: () => Promise<Warehouse>):
         const bodies = [frame.subarray(headerBytes)];
         await expect(warehouse.insert('event', schemaIdOf(frame), bodies)).rejects.not.toHaveProperty('retryable');
       });
+    });
+
+    test('names the run of what stores the rows: the same until that is restarted', async () => {
+      const before = await warehouse.incarnation();
+      await insert('event', fixture('event', { tenant: tenant() }));
+      expect(await Promise.all([warehouse.incarnation(), warehouse.incarnation()])).toEqual([before, before]);
+      await warehouse.close();
+      for (const known = [before]; known.length < 4; ) {
+        warehouse = await restart();
+        const incarnation = await warehouse.incarnation();
+        expect(known).not.toContain(incarnation);
+        expect(await warehouse.incarnation()).toBe(incarnation);
+        known.push(incarnation);
+        await warehouse.close();
+      }
     });
   });
 }

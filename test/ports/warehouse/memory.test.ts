@@ -1,4 +1,5 @@
 import { createMemoryWarehouse } from '../../../services/ports/warehouse/memory.ts';
 import { describeWarehouse } from './contract.ts';
 
-describeWarehouse('memory warehouse', async () => createMemoryWarehouse());
+const open = async () => createMemoryWarehouse();
+describeWarehouse('memory warehouse', open, open);
