@@ -96,6 +96,23 @@ describe('a fault', () => {
     expect(count).toEqual({ opened, refreshed });
   });
 
+  test.each([
+    { error: { name: 'KafkaJSConnectionError', retriable: true } },
+    { error: { name: 'KafkaJSSASLAuthenticationError', retriable: false } },
+    { error: { type: 'REQUEST_TIMED_OUT', retriable: true } },
+    { error: { name: 'TypeError' } },
+  ])('of a try to connect is not remembered: $error', async ({ error }) => {
+    let opened = 0;
+    const { use } = createConnection(async () => {
+      if (opened++ === 0) throw kafkaError(error);
+      return cluster({});
+    });
+    const both = await Promise.allSettled([use(async () => {}), use(async () => {})]);
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await use(async () => 'goes on')).toBe('goes on');
+    expect(opened).toBe(2);
+  });
+
   test('of the connection is told once, and its end once', async () => {
     const told: string[] = [];
     let reached = false;
@@ -108,6 +125,23 @@ describe('a fault', () => {
     reached = true;
     for (let n = 0; n < 3; n++) await use(async () => {});
     expect(told).toEqual(['away', 'back']);
+  });
+
+  test('that may be of the connection begins a new one, and is told where that fails', async () => {
+    const told: string[] = [];
+    let reached = true;
+    const open = async () => {
+      if (!reached) throw kafkaError({ name: 'KafkaJSConnectionError' });
+      return cluster({});
+    };
+    const { use } = createConnection(open, (error) => told.push(error ? 'away' : 'back'));
+    const find = () => use(() => Promise.reject(kafkaError({ name: 'KafkaJSGroupCoordinatorNotFound' })));
+    await expect(find()).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    await expect(find()).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    expect(told).toEqual([]);
+    reached = false;
+    await expect(find()).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    expect(told).toEqual(['away']);
   });
 });
 
@@ -153,6 +187,16 @@ describe('reads', () => {
     });
     const all = await Promise.all([0, 1].map((partition) => read(wanted(partition), 0)));
     expect(all).toEqual([[record], [record]]);
+  });
+
+  test.each([
+    { what: 'nothing', without: responses() },
+    { what: 'no topic', without: { responses: [] } },
+    { what: 'other partitions', without: responses(found(1, [], '0')) },
+  ])('an answer with $what, as comes over a quota, is no answer', async ({ without }) => {
+    const answers = [without, without, responses(found(0, [record], '1'))];
+    const read = reads(async () => answers.shift());
+    expect(await read(wanted(0), 0)).toEqual([record]);
   });
 
   test('records that cannot be made out are no end either', async () => {
