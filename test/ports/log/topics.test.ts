@@ -53,6 +53,11 @@ test.each([
   expect(records.config['flush.messages']).toBe(flush);
 });
 
+test('whoever writes a record does not say when it may go', () => {
+  const types = [...wantedTopics(settings()).values()].map(({ config }) => config['message.timestamp.type']);
+  expect(new Set(types)).toEqual(new Set(['LogAppendTime']));
+});
+
 describe('the plan', () => {
   test('is empty where all is as it should be, whatever else is set', () => {
     const plan = planTopics(settings(), found({ config: { 'index.interval.bytes': '1' } }));
@@ -98,6 +103,11 @@ describe('the check of a start', () => {
       what: 'unclean elections',
       topics: found({ config: { 'unclean.leader.election.enable': 'true' } }),
       says: /records allows unclean elections/,
+    },
+    {
+      what: 'times of whoever writes',
+      topics: found({ config: { 'message.timestamp.type': 'CreateTime' } }),
+      says: /records lets records go by the clocks of those who write them: run hookwatch topics --apply/,
     },
     {
       what: 'too few replicas',
