@@ -90,15 +90,9 @@ export async function runSink(config: Config): Promise<Running> {
   const warehouse = openWarehouse(config);
   const shares = createSinkShares({
     join: (assigned) => joinPartitions(lanes, kafka, 'sinks', assigned),
-    open: (partitions) =>
-      createSink({
-        sources: partitions.flatMap((partition) =>
-          consumedBySinks(lanes, kafka, partition, (source, records) => metrics.lost.inc({ source }, records)),
-        ),
-        warehouse,
-        metrics,
-        logger,
-      }),
+    sink: createSink({ sources: [], warehouse, metrics, logger }),
+    openPartition: (partition) =>
+      consumedBySinks(lanes, kafka, partition, (source, records) => metrics.lost.inc({ source }, records)),
     logger,
   });
   async function stop(): Promise<void> {

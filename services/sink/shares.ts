@@ -1,9 +1,11 @@
 /**
- * Sinks that share the partitions of the outputs: this process has one sink for all that it was given. At each change that
- * sink ends and another begins, some minutes back as always: what two have written is the same.
+ * Sinks that share the partitions of the outputs: this process has one sink for all that it was given. At each change the
+ * partitions that stay go on where they are, and those that are new begin some minutes back as always: what two sinks have
+ * written is the same.
  */
 import type { Logger } from 'pino';
 import type { Sink } from './sink.ts';
+import type { SinkSource } from './source.ts';
 
 export interface SinkSharesOptions {
   /**
@@ -11,48 +13,32 @@ export interface SinkSharesOptions {
    * change.
    */
   join(assigned: (partitions: readonly number[]) => void): { leave(): Promise<void> };
-  open(partitions: readonly number[]): Sink;
+  /** Fills ClickHouse from what it is given here; it has no sources of its own. */
+  sink: Sink;
+  /** The sources of a partition; asked for again when it comes back. */
+  openPartition(partition: number): readonly SinkSource[];
   logger: Logger;
-  /** How long what was read may take to be written when the partitions change. */
-  leaveMs?: number;
 }
 
-export function createSinkShares({ join, open, logger, leaveMs = 5_000 }: SinkSharesOptions): Sink {
-  const ended = Promise.withResolvers<void>();
+export function createSinkShares({ join, sink, openPartition, logger }: SinkSharesOptions): Omit<Sink, 'use'> {
   let membership: { leave(): Promise<void> } | undefined;
-  let sink: Sink | undefined;
-  let wanted: readonly number[] | undefined;
-  let changing: Promise<void> | undefined;
-  let stopping = false;
+  let shares: ReadonlyMap<number, readonly SinkSource[]> | undefined;
 
-  /** Brings the sink to where it should be, and once more if that has changed meanwhile. */
-  async function follow(): Promise<void> {
-    for (let had: readonly number[] | undefined; had !== wanted && !stopping; ) {
-      had = wanted;
-      await sink?.stop(leaveMs);
-      sink = had?.length ? open(had) : undefined;
-      if (had !== wanted || stopping) continue;
-      logger.info({ partitions: had }, 'partitions taken up');
-      sink?.run().catch(ended.reject);
-    }
-    changing = undefined;
+  function assign(partitions: readonly number[]): void {
+    shares = new Map(partitions.map((partition) => [partition, shares?.get(partition) ?? openPartition(partition)]));
+    logger.info({ partitions }, 'partitions taken up');
+    sink.use([...shares.values()].flat());
   }
 
   return {
     run() {
-      membership ??= join((partitions) => {
-        wanted = partitions;
-        changing ??= follow().catch(ended.reject);
-      });
-      return ended.promise;
+      membership ??= join(assign);
+      return sink.run();
     },
     async stop(deadlineMs) {
-      stopping = true;
-      await changing;
-      await sink?.stop(deadlineMs);
+      await sink.stop(deadlineMs);
       await membership?.leave().catch((error) => logger.warn({ err: error }, 'group not left; it will notice'));
-      ended.resolve();
     },
-    troubles: () => (wanted ? (sink?.troubles() ?? []) : ['sink: it has not been given any partitions yet']),
+    troubles: () => (shares ? sink.troubles() : ['sink: it has not been given any partitions yet']),
   };
 }

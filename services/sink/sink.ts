@@ -15,9 +15,10 @@ import { type Reading, readTogether } from '../ports/log/reader.ts';
 import { storeRows } from '../ports/warehouse/refusals.ts';
 import { type Warehouse, WarehouseError } from '../ports/warehouse/warehouse.ts';
 import type { SinkMetrics } from '../telemetry.ts';
-import { createSource, type SinkSource } from './source.ts';
+import { createSource, type SinkSource, type Source } from './source.ts';
 
 export interface SinkOptions {
+  /** To begin with: see `use`. */
   sources: readonly SinkSource[];
   warehouse: Warehouse;
   metrics: SinkMetrics;
@@ -29,11 +30,18 @@ export interface SinkOptions {
   /** How much of what is in ClickHouse is kept to be written again. */
   keepMs?: number;
   retryDelayMsMax?: number;
+  /** How often ClickHouse is asked whether it was restarted. */
+  restartCheckMs?: number;
 }
 
 export interface Sink {
   /** Runs until `stop`; retries what can be retried for as long as it takes. */
   run(): Promise<void>;
+  /**
+   * Takes the place of the sources so far, from the next round on. One that was there before, the same object, goes on
+   * where it is; what was read of one that is not among them any more is still written.
+   */
+  use(sources: readonly SinkSource[]): void;
   /** Writes what is there, then lets `run` resolve; gives up at `deadlineMs`. */
   stop(deadlineMs?: number): Promise<void>;
   /** Why it does not do its work now; empty when it does. */
@@ -49,26 +57,48 @@ export function createSink(options: SinkOptions): Sink {
   const batchAgeMsMax = options.batchAgeMsMax ?? 250;
   const keepMs = options.keepMs ?? 15 * 60_000;
   const retryDelayMsMax = options.retryDelayMsMax ?? 10_000;
-  const sources = options.sources.map((source) => createSource(source, { keepMs, retryDelayMsMax, metrics, logger }));
+  const restartCheckMs = options.restartCheckMs ?? 2_000;
+  let sources: readonly Source[] = [];
+  const opened = new Map<SinkSource, Source>();
   const stopping = new AbortController();
   const givingUp = new AbortController();
+  const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()));
   const pause = (ms: number) => wait(ms, undefined, { signal: stopping.signal }).catch(() => {});
   const troubles = new Map([['schema', 'the tables are not there yet']]);
   /** Every record that is there now and was not then is younger. */
   let readAt = performance.now();
   let running: Promise<void> | undefined;
+  /** Runs of ClickHouse that are known. There may be several: replicas behind one address take turns. */
+  const incarnations = new Set<string>();
+  /** What was acknowledged before a restart of ClickHouse may not have been on its disk. */
+  let restarted = false;
+  /** Until then no restart is unknown: what was written shortly before one is kept for as long as ClickHouse is away. */
+  let upAtMs = Number.NEGATIVE_INFINITY;
+
+  function use(given: readonly SinkSource[]): void {
+    for (const [source, { forget }] of opened) {
+      if (given.includes(source)) continue;
+      forget();
+      opened.delete(source);
+    }
+    sources = given.map((source) => {
+      const open = opened.get(source) ?? createSource(source, { keepMs, retryDelayMsMax, metrics, logger });
+      opened.set(source, open);
+      return open;
+    });
+  }
 
   /** Reads a full batch, or what there is once its first record has waited long enough. */
-  async function collect(): Promise<Reading> {
+  async function collect(round: readonly Source[]): Promise<Reading> {
     const dueAt = readAt + batchAgeMsMax;
     readAt = performance.now();
-    const reading = await readTogether(sources, { ...limits, waitMs: batchAgeMsMax });
+    const reading = await readTogether(round, { ...limits, waitMs: batchAgeMsMax });
     const ready = reading.more || stopping.signal.aborted || performance.now() >= dueAt;
     if (reading.records === 0 || ready) return reading;
     await pause(dueAt - performance.now());
     readAt = performance.now();
     const rest = { records: limits.records - reading.records, bytes: limits.bytes - reading.bytes };
-    const { batches, more } = await readTogether(sources, rest);
+    const { batches, more } = await readTogether(round, rest);
     return { ...reading, more, batches: reading.batches.map((batch, index) => [...batch, ...batches[index]!]) };
   }
 
@@ -142,9 +172,12 @@ export function createSink(options: SinkOptions): Sink {
 
   async function fill(): Promise<void> {
     await persist('schema', () => warehouse.migrate());
+    await persist('incarnation', recognise);
     for (;;) {
       const last = stopping.signal.aborted;
-      const { batches, more } = await collect();
+      if (restarted) rewind();
+      const round = sources;
+      const { batches, more } = await collect(round);
       const records = batches.flat();
       if (records.length === 0) {
         if (last) return;
@@ -152,26 +185,55 @@ export function createSink(options: SinkOptions): Sink {
         continue;
       }
       const steady = await write(records);
-      for (const [index, source] of sources.entries()) source.written(batches[index]!);
+      for (const [index, source] of round.entries()) source.written(batches[index]!);
       if (!steady) {
-        // What was acknowledged before a restart of ClickHouse may not have been on its disk.
-        for (const source of sources) source.rewind();
-        logger.info('ClickHouse is back; what it may have lost is written again');
+        // Now, or the run that is back would be one more reason to go back, later.
+        await persist('incarnation', recognise);
+        restarted = true;
       } else if (last && !more) return;
+    }
+  }
+
+  /** Finds out whether this is a run of ClickHouse that was not there before. */
+  async function recognise(): Promise<void> {
+    const askedAtMs = performance.now();
+    const incarnation = await warehouse.incarnation();
+    restarted ||= incarnations.size > 0 && !incarnations.has(incarnation);
+    incarnations.add(incarnation);
+    if (!restarted) upAtMs = askedAtMs;
+  }
+
+  /** Between rounds: what one of them has read moves its sources on. */
+  function rewind(): void {
+    restarted = false;
+    for (const source of sources) source.rewind();
+    logger.info('ClickHouse is back; what it may have lost is written again');
+  }
+
+  /** A restart may fall between two inserts, so that neither fails. */
+  async function watch(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const asked = recognise().catch((error) => {
+        // Inserts say so, if there are any.
+        if (!(error instanceof WarehouseError)) throw error;
+      });
+      await Promise.all([pause(restartCheckMs), Promise.race([asked, stopped])]);
     }
   }
 
   /** Beside the rounds, which need not wait for it. */
   async function tend(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await Promise.all(sources.map((source) => source.tend()));
+      await Promise.all(sources.map((source) => source.tend(upAtMs)));
       await pause(Math.min(tendIntervalMsMax, keepMs));
     }
   }
 
+  use(options.sources);
   return {
+    use,
     run() {
-      running ??= Promise.race([Promise.all([fill(), tend()]), aborted(givingUp.signal)])
+      running ??= Promise.race([Promise.all([fill(), tend(), watch()]), aborted(givingUp.signal)])
         .then(() => {})
         .catch((error) => {
           stopping.abort();

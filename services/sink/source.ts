@@ -20,9 +20,12 @@ export interface Source extends Pick<Reader, 'read' | 'trouble' | 'rewind'> {
   name: string;
   /** Says that these records, the last ones that were read, are in ClickHouse. */
   written(records: readonly LogRecord[]): void;
-  /** Lets go of what has been in ClickHouse for long enough, and measures how much is not there yet. */
-  tend(): Promise<void>;
-  /** Its gauges go: another sink may have the source now. */
+  /**
+   * Lets go of what had been in ClickHouse for long enough when that was last known to be up, at `upAtMs` of the monotonic
+   * clock, and measures how much is not there yet.
+   */
+  tend(upAtMs: number): Promise<void>;
+  /** Its gauges go, for good: another sink may have the source now. */
   forget(): void;
 }
 
@@ -43,6 +46,7 @@ export function createSource({ name, log }: SinkSource, options: SourceOptions):
   let newest: number | undefined;
   /** Everything before it is in ClickHouse. */
   let done: number | undefined;
+  let forgotten = false;
 
   const reader = createReader({
     log,
@@ -79,23 +83,24 @@ export function createSource({ name, log }: SinkSource, options: SourceOptions):
       done = last.position + 1;
       newest = Math.max(newest ?? 0, done);
       history.add(done);
-      metrics.position.set({ source: name }, last.position);
+      if (!forgotten) metrics.position.set({ source: name }, last.position);
     },
-    async tend() {
+    async tend(upAtMs) {
       try {
-        const due = history.due();
+        const due = history.due(upAtMs);
         if (due !== undefined) {
           await log.trim(due);
           history.settle(due);
         }
         const { next } = await log.bounds();
-        if (done !== undefined) metrics.lagRecords.set({ source: name }, next - done);
+        if (done !== undefined && !forgotten) metrics.lagRecords.set({ source: name }, next - done);
       } catch (error) {
         // The reader will say so.
         if (!(error instanceof LogUnavailableError)) throw error;
       }
     },
     forget() {
+      forgotten = true;
       metrics.position.remove({ source: name });
       metrics.lagRecords.remove({ source: name });
     },
@@ -139,10 +144,9 @@ function createHistory(keepMs: number) {
       const at = performance.now();
       if (at - (marks.at(-1)?.at ?? Number.NEGATIVE_INFINITY) >= stepMs) marks.push({ at, position });
     },
-    /** The position up to which the outputs can go now; undefined where there is nothing new. */
-    due(): number | undefined {
-      const now = performance.now();
-      return marks.findLast(({ at }) => now - at >= keepMs)?.position;
+    /** The position up to which the outputs could go at a time; undefined where there is nothing new. */
+    due(nowMs: number): number | undefined {
+      return marks.findLast(({ at }) => nowMs - at >= keepMs)?.position;
     },
     /** Says that the outputs have gone up to a position. */
     settle(position: number): void {

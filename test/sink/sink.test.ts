@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createMemoryWarehouse } from '../../services/ports/warehouse/memory.ts';
 import { type Warehouse, WarehouseError, type WarehouseErrorCode } from '../../services/ports/warehouse/warehouse.ts';
 import { everything, kinds, outputsOfALane, startSink } from './sink.ts';
@@ -90,6 +90,81 @@ describe('when ClickHouse fails', () => {
     await startSink(outputs, warehouse).untilWritten();
     expect(await warehouse.rows('detection')).toHaveLength(1);
   });
+});
+
+describe('when ClickHouse was restarted', () => {
+  /** A warehouse that counts its inserts, and is in the run that `answer` says when it is asked. */
+  function restartable(answer: (asked: number) => string, failures: WarehouseErrorCode[] = []) {
+    const { warehouse, inserts } = failing(failures);
+    const incarnation = vi.fn(async () => {
+      const run = answer(incarnation.mock.calls.length);
+      if (run.startsWith('WAREHOUSE_')) throw new WarehouseError(run as WarehouseErrorCode, 'told to fail');
+      return run;
+    });
+    const untilAsked = (times: number) =>
+      expect.poll(() => incarnation.mock.calls.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(times);
+    return { warehouse: { ...warehouse, incarnation }, inserts, untilAsked };
+  }
+
+  async function writtenOnce(answer: (asked: number) => string, failures: WarehouseErrorCode[] = []) {
+    const restarted = restartable(answer, failures);
+    const steady = failing([]);
+    const outputs = await outputsOfALane();
+    await startSink(outputs, steady.warehouse).untilWritten();
+    const started = startSink(outputs, restarted.warehouse, { restartCheckMs: 1 });
+    await started.untilWritten();
+    return { ...restarted, ...started, once: steady.inserts() };
+  }
+
+  test('between two inserts, what is kept is written once more', async () => {
+    let run = 'one';
+    const { inserts, once, untilAsked } = await writtenOnce(() => run);
+    await untilAsked(10);
+    expect(inserts()).toBe(once);
+    run = 'other';
+    await expect.poll(inserts).toBe(2 * once);
+    await untilAsked(10);
+    expect(inserts()).toBe(2 * once);
+  });
+
+  test('and could not be reached meanwhile, nothing is written three times', async () => {
+    let failed = false;
+    const failures: WarehouseErrorCode[] = ['WAREHOUSE_UNAVAILABLE'];
+    const { inserts, once, untilAsked } = await writtenOnce(() => {
+      failed ||= failures.length === 0;
+      return failed ? 'other' : 'one';
+    }, failures);
+    await expect.poll(inserts).toBe(2 * once + 1);
+    await untilAsked(20);
+    expect(inserts()).toBe(2 * once + 1);
+  });
+
+  test.each<[string, string, number]>([
+    ['replicas behind one address take turns: each is new but once', 'other', 2],
+    ['no answer is no restart', 'WAREHOUSE_UNAVAILABLE', 1],
+  ])('%s', async (_, answer, times) => {
+    let alternating = false;
+    const { inserts, once, untilAsked, sink } = await writtenOnce((asked) =>
+      alternating && asked % 2 ? answer : 'one',
+    );
+    alternating = true;
+    await expect.poll(inserts).toBe(times * once);
+    await untilAsked(40);
+    expect(inserts()).toBe(times * once);
+    expect(sink.troubles()).toEqual([]);
+  });
+});
+
+test('a stop does not wait to be told whether ClickHouse was restarted', async () => {
+  const warehouse = createMemoryWarehouse();
+  const incarnation = vi.fn(warehouse.incarnation);
+  const outputs = await outputsOfALane();
+  const { sink, running, untilWritten } = startSink(outputs, { ...warehouse, incarnation }, { restartCheckMs: 1 });
+  await untilWritten();
+  const silent = incarnation.mockImplementation(() => new Promise<never>(() => {})).mock.calls.length;
+  await vi.waitFor(() => expect(incarnation.mock.calls.length).toBeGreaterThan(silent));
+  await sink.stop(600_000);
+  await running;
 });
 
 test('what is in ClickHouse is let go after a while, and not before', async () => {

@@ -39,7 +39,16 @@ export function startSink(outputs: Log | Record<string, Log>, warehouse: Warehou
   const sources = Object.entries(logs).map(([name, log]) => ({ name, log }));
   const metrics = sinkMetrics(createRegistry('test'));
   const logger = pino({ level: 'silent' });
-  const sink = createSink({ sources, warehouse, metrics, logger, batchAgeMsMax: 1, retryDelayMsMax: 1, ...more });
+  const sink = createSink({
+    sources,
+    warehouse,
+    metrics,
+    logger,
+    batchAgeMsMax: 1,
+    retryDelayMsMax: 1,
+    restartCheckMs: 10,
+    ...more,
+  });
   const running = sink.run();
   onTestFinished(() => sink.stop(0));
   const gauge = async (name: 'position' | 'lagRecords' | 'blocked', source?: string) =>

@@ -156,6 +156,26 @@ test('what is to be written again is not let go for having been there before', a
   await vi.waitFor(() => expect(trim).toHaveBeenCalledWith(5), 10_000);
 });
 
+test('what was written before ClickHouse went away is kept for as long as it is away', async () => {
+  const logs = await logsOf([4]);
+  const log = logs['events/0']!;
+  const { warehouse, inserts } = observed();
+  let away = true;
+  const incarnation = vi.fn<Warehouse['incarnation']>(async () => {
+    if (inserts.length > 0 && away) throw new WarehouseError('WAREHOUSE_UNAVAILABLE', 'away');
+    return 'one';
+  });
+  const { untilWritten } = startSink(logs, { ...warehouse, incarnation }, { keepMs: 50 });
+  await untilWritten();
+  const trim = vi.spyOn(log, 'trim');
+  const bounds = vi.spyOn(log, 'bounds');
+  // Asked each time that the source is looked after, at most every `keepMs`.
+  await vi.waitFor(() => expect(bounds.mock.calls.length).toBeGreaterThan(4), 10_000);
+  expect(trim).not.toHaveBeenCalled();
+  away = false;
+  await vi.waitFor(() => expect(trim).toHaveBeenCalledWith(4), 10_000);
+});
+
 test('outputs that were let go before they were written are counted, and the rest goes on', async () => {
   const logs = await logsOf([9]);
   const log = logs['events/0']!;
