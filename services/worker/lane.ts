@@ -10,10 +10,10 @@ import { producersBehind, producersOf } from '../core/flow/producers.ts';
 import { type FlowState, metaOf } from '../core/flow/state.ts';
 import { type LaneSummary, summarize } from '../core/flow/summary.ts';
 import { objectionTo, takeoverOf } from '../core/flow/takeover.ts';
-import { decode } from '../core/records/codec.ts';
+import { decode, isOfKnownSchema } from '../core/records/codec.ts';
 import type { ProducerProgress } from '../core/records/generated.ts';
 import type { CheckpointHead, Checkpoints } from '../ports/checkpoints/checkpoints.ts';
-import type { Log } from '../ports/log/log.ts';
+import type { Log, LogRecord } from '../ports/log/log.ts';
 
 /** The function of a lane, and the hash that names it. */
 export interface Flow {
@@ -26,26 +26,25 @@ export class LaneStoppedError extends Error {
   readonly code = 'LANE_STOPPED';
 }
 
-/** Where another flow begins. */
+/** Where another flow begins: at a takeover, or at a record that only a newer version can read. */
 export interface Handover {
-  /** Position of the takeover record. */
   position: number;
-  /** Hash of the flow that takes over. */
-  flow: string;
+  /** Hash of the flow that takes over; undefined where none has been named yet. */
+  flow: string | undefined;
 }
 
 export interface Lane {
   readonly tenant: string;
   /** Position of the last record worked on; -1 before the first. */
   readonly position: number;
-  /** Set once the lane has come to a takeover by another flow: nothing is worked on any more. */
+  /** Set once the lane has come to where another flow begins: nothing is worked on any more. */
   readonly handover: Handover | undefined;
   /** False as long as no checkpoint says that the lane belongs to its flow. */
   readonly claimed: boolean;
   summary(): LaneSummary;
   /** How far producers have come, and how many of them have a gap that is waited for. */
   progress(): { position: number; recordId: string; producers: ProducerProgress[]; behind: number };
-  step(records: readonly LaneRecord[]): Output[];
+  step(records: readonly LogRecord[]): Output[];
   /**
    * Saves the state as it is at the call, chunk by chunk between later steps; one at a time.
    * `final`: the worker ends here, and has worked on nothing behind it. Resolves with the position that is saved.
@@ -101,9 +100,12 @@ export function createLane({ tenant, flow, records, checkpoints, ...begin }: Lan
       const { position, recordId } = metaOf(state);
       return { position, recordId, producers: producersOf(state), behind: producersBehind(state) };
     },
-    step(batch) {
+    step(records) {
       const outputs: Output[] = [];
       if (handover) return outputs;
+      const newer = records.find(({ frame }) => !isOfKnownSchema(frame));
+      const known = newer ? records.slice(0, records.indexOf(newer)) : records;
+      const batch = known.map(({ position, frame }) => ({ position, record: decode(frame) }));
       let from = 0;
       for (const [at, record] of batch.entries()) {
         if (!takeoverOf(record.record)) continue;
@@ -114,6 +116,7 @@ export function createLane({ tenant, flow, records, checkpoints, ...begin }: Lan
         if (handover) return outputs;
       }
       if (from < batch.length) stepThrough(batch.slice(from), outputs);
+      if (newer) handover = { position: newer.position, flow: undefined };
       return outputs;
     },
     async checkpoint(final) {
@@ -162,6 +165,8 @@ export async function compareIdentity(tenant: string, log: Log, position: number
   }
   if (position < first) return;
   const [record] = await log.read(position, { records: 1, bytes: 1 });
+  // Worked on by a newer version, which has given the lane back: only that could compare it.
+  if (record?.position === position && !isOfKnownSchema(record.frame)) return;
   const found = record && decode(record.frame).value;
   const foundId = found && 'id' in found ? found.id : 'nothing';
   if (record?.position !== position || foundId !== recordId) {

@@ -4,7 +4,7 @@
  *
  *   newest checkpoint    a takeover behind it           the worker of flow b
  *   ─────────────────    ──────────────────────────     ─────────────────────────────────────────────────────────
- *   none, or of b        -                              goes on
+ *   none, or of b        -                              goes on, up to what a newer version has written
  *   of a                 none                           waits for one
  *   of a                 to b; a has finished           begins from the checkpoint, in the next epoch
  *   of a                 to b; a may have gone on       waits until a has worked up to it
@@ -19,7 +19,7 @@ import type { Checkpoint, CheckpointHead, Checkpoints } from '../ports/checkpoin
 import { restoreNewest } from '../ports/checkpoints/restore.ts';
 import { type Log, LogUnavailableError } from '../ports/log/log.ts';
 import { compareIdentity, createLane, type Flow, type Handover, type Lane, LaneStoppedError } from './lane.ts';
-import { createLookout, type Lookout, type Sighting } from './takeovers.ts';
+import { createLookout, type Lookout, type Outlook, type Sighting } from './takeovers.ts';
 
 /** A lane that belongs to another flow. */
 export interface Waiting {
@@ -56,10 +56,10 @@ export function createOpening({ records, checkpoints, flow }: OpeningOptions): (
   }
 
   async function goOn(tenant: string, newest: Checkpoint, beginning: FlowState): Promise<Opened | undefined> {
-    // A flow that has finished right before a takeover need not begin, only to find it.
-    const sighting = newest.final ? await lookoutFor(tenant).find(beginning) : undefined;
-    if (sighting?.before === newest.position && sighting.takeover.flow !== flow.hash) {
-      return { waiting: waitingAt(newest, beginning, sighting, flow.hash) };
+    // A flow that has finished where another one begins need not begin, only to find it.
+    const outlook = newest.final ? await lookoutFor(tenant).find(beginning) : undefined;
+    if (outlook && isAtEnd(newest, outlook, flow.hash)) {
+      return { waiting: waitingAt(newest, beginning, outlook, flow.hash) };
     }
     const state = await restore(tenant, newest);
     if (!state) return undefined;
@@ -69,9 +69,10 @@ export function createOpening({ records, checkpoints, flow }: OpeningOptions): (
   }
 
   async function takeOver(tenant: string, newest: Checkpoint, beginning: FlowState): Promise<Opened | undefined> {
-    const sighting = await lookoutFor(tenant).find(beginning);
+    const outlook = await lookoutFor(tenant).find(beginning);
+    const { sighting } = outlook;
     if (sighting?.takeover.flow !== flow.hash || !hasFinished(newest, sighting)) {
-      return { waiting: waitingAt(newest, beginning, sighting, flow.hash) };
+      return { waiting: waitingAt(newest, beginning, outlook, flow.hash) };
     }
     const state = await restore(tenant, newest);
     if (!state) return undefined;
@@ -139,7 +140,13 @@ function hasFinished({ final, position }: CheckpointHead, { before }: Sighting):
   return final || before === position;
 }
 
-function reasonToWait({ flow }: CheckpointHead, sighting: Sighting | undefined, hash: string): string {
+/** Whether the next record is not for the flow that has finished here. */
+function isAtEnd({ position }: CheckpointHead, { sighting, newer }: Outlook, hash: string): boolean {
+  return newer !== undefined || (sighting?.before === position && sighting.takeover.flow !== hash);
+}
+
+function reasonToWait({ flow }: CheckpointHead, { sighting, newer }: Outlook, hash: string): string {
+  if (newer !== undefined && flow === hash && !sighting) return handedOver({ position: newer, flow: undefined }, hash);
   if (!sighting) {
     return (
       `flow ${flow} has worked on it, and this is flow ${hash}: run "hookwatch upgrade" to let this version take over, ` +
@@ -154,19 +161,21 @@ function reasonToWait({ flow }: CheckpointHead, sighting: Sighting | undefined, 
   );
 }
 
-/** Why a lane is not worked on behind a takeover. */
+/** Why a lane is not worked on any further. */
 export function handedOver({ position, flow }: Handover, hash: string): string {
+  if (flow === undefined) {
+    return (
+      `written by a newer version: the record at position ${position} is of a schema that this one (flow ${hash}) does ` +
+      'not know; start that version and run "hookwatch upgrade" with it'
+    );
+  }
   return `flow ${flow} takes over at position ${position}, and this is flow ${hash}: start the version that it belongs to`;
 }
 
-function waitingAt(
-  newest: CheckpointHead,
-  beginning: FlowState,
-  sighting: Sighting | undefined,
-  hash: string,
-): Waiting {
+function waitingAt(newest: CheckpointHead, beginning: FlowState, outlook: Outlook, hash: string): Waiting {
+  const { sighting } = outlook;
   const place = { position: newest.position, epoch: metaOf(beginning).epoch, flow: newest.flow };
-  const why = reasonToWait(newest, sighting, hash);
+  const why = reasonToWait(newest, outlook, hash);
   if (!sighting) return { ...place, why };
   const takeover = { position: sighting.position, flow: sighting.takeover.flow, ready: hasFinished(newest, sighting) };
   return { ...place, why, takeover };

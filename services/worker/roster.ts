@@ -25,7 +25,7 @@ export interface Roster {
   admit(): Lane[];
   /** Leaves a lane that cannot go on, where the error is of that lane; throws any other. */
   stop(tenant: string, error: unknown): void;
-  /** Leaves a lane that another flow takes over. */
+  /** Leaves a lane that has come to where another flow begins. */
   handOver(lane: Lane): void;
   /** Leaves all lanes. They are kept, and checked when they are admitted again. */
   suspend(): void;
@@ -57,7 +57,8 @@ export function createRoster({ tenants, logger, reopenIntervalMs, ...opening }: 
 
   function wait(tenant: string, { why, ...place }: Waiting): void {
     if (closed.get(tenant)?.stopped !== why) logger.warn({ tenant, ...place }, `lane waits: ${why}`);
-    close(tenant, { ...place, stopped: why }, true);
+    // Without any state, to try again would be to read the log again.
+    close(tenant, { ...place, stopped: why }, place.position >= 0);
   }
 
   /** True where a lane that was kept may go on from where it stands. */
@@ -121,8 +122,12 @@ export function createRoster({ tenants, logger, reopenIntervalMs, ...opening }: 
     handOver(lane) {
       if (open.get(lane.tenant) !== lane || !lane.handover) return;
       const { position, epoch, flow } = lane.summary();
-      const takeover = { ...lane.handover, ready: true };
-      wait(lane.tenant, { position, epoch, flow, takeover, why: handedOver(lane.handover, flow) });
+      const waiting = { position, epoch, flow, why: handedOver(lane.handover, flow) };
+      const { position: at, flow: next } = lane.handover;
+      wait(
+        lane.tenant,
+        next === undefined ? waiting : { ...waiting, takeover: { position: at, flow: next, ready: true } },
+      );
     },
     suspend() {
       round++;

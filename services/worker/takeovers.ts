@@ -1,6 +1,6 @@
 import { type FlowState, metaOf } from '../core/flow/state.ts';
 import { objectionTo, type Takeover, takeoverOf } from '../core/flow/takeover.ts';
-import { decode, kindOf, schemaIdOf } from '../core/records/codec.ts';
+import { decode, isOfKnownSchema, kindOf, schemaIdOf } from '../core/records/codec.ts';
 import type { Log, ReadLimits } from '../ports/log/log.ts';
 
 /** A takeover that takes effect, as it stands in the log. */
@@ -11,9 +11,16 @@ export interface Sighting {
   before: number;
 }
 
+/** What lies behind a saved state. */
+export interface Outlook {
+  /** The first takeover that takes effect there; undefined as long as there is none. */
+  sighting: Sighting | undefined;
+  /** Position of the lane's next record, where a newer version has written it. */
+  newer: number | undefined;
+}
+
 export interface Lookout {
-  /** The first takeover behind a saved state that takes effect there; undefined as long as there is none. */
-  find(state: FlowState): Promise<Sighting | undefined>;
+  find(state: FlowState): Promise<Outlook>;
 }
 
 const limits: ReadLimits = { records: 5_000, bytes: 4 * 1024 * 1024 };
@@ -23,7 +30,8 @@ export function createLookout(tenant: string, records: Log): Lookout {
   let origin = Number.NaN;
   let next = 0;
   let before = 0;
-  let found: Sighting | undefined;
+  let sighting: Sighting | undefined;
+  let newer: number | undefined;
 
   return {
     async find(state) {
@@ -32,22 +40,25 @@ export function createLookout(tenant: string, records: Log): Lookout {
         origin = position;
         next = position + 1;
         before = position;
-        found = undefined;
+        sighting = undefined;
+        newer = undefined;
       }
-      while (!found) {
+      while (!sighting) {
         const batch = await records.read(next, limits);
         if (batch.length === 0) break;
         for (const record of batch) {
           if (record.key !== tenant) continue;
-          const takeover = readTakeover(record.frame);
+          const isKnown = isOfKnownSchema(record.frame);
+          if (!isKnown && before === position) newer = record.position;
+          const takeover = isKnown ? readTakeover(record.frame) : undefined;
           if (takeover?.epoch === epoch + 1 && objectionTo(state, takeover) === '') {
-            found ??= { takeover, position: record.position, before };
+            sighting ??= { takeover, position: record.position, before };
           }
           before = record.position;
         }
         next = batch.at(-1)!.position + 1;
       }
-      return found;
+      return { sighting, newer };
     },
   };
 }

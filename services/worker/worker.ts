@@ -13,9 +13,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Output } from '../core/flow/context.ts';
-import { type LaneRecord, step } from '../core/flow/flow.ts';
+import { step } from '../core/flow/flow.ts';
 import type { LaneStatus } from '../core/flow/summary.ts';
-import { decode } from '../core/records/codec.ts';
 import { flowHash } from '../flow-hash.ts';
 import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
 import { type Log, type LogRecord, LogTrimmedError, LogUnavailableError } from '../ports/log/log.ts';
@@ -154,7 +153,7 @@ export function createWorker(options: WorkerOptions): Worker {
   function stepLane(lane: Lane, entries: readonly LogRecord[]): Output[] {
     const ended = metrics.stepSeconds.startTimer();
     try {
-      const fresh = entries.filter((record) => record.position > lane.position).map(decodeRecord);
+      const fresh = entries.filter((record) => record.position > lane.position);
       const made = lane.step(fresh);
       metrics.records.inc({ tenant: lane.tenant }, fresh.length);
       return made;
@@ -266,8 +265,4 @@ export function createWorker(options: WorkerOptions): Worker {
       ),
     ],
   };
-}
-
-function decodeRecord({ position, frame }: LogRecord): LaneRecord {
-  return { position, record: decode(frame) };
 }

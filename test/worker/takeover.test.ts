@@ -2,50 +2,11 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import type { Output } from '../../services/core/flow/context.ts';
-import type { LaneRecord } from '../../services/core/flow/flow.ts';
-import { createState } from '../../services/core/flow/state.ts';
-import { beginEpoch } from '../../services/core/flow/takeover.ts';
-import { decode, encode } from '../../services/core/records/codec.ts';
 import { createLogCheckpoints } from '../../services/ports/checkpoints/logs.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { createRandom } from '../../services/simulator/random.ts';
-import type { Flow } from '../../services/worker/lane.ts';
 import { type Installation, install, rowsOf } from './installation.ts';
-import { startOf, story, versions, waits, worksAt } from './versions.ts';
-
-interface Era {
-  flow: Flow;
-  epoch: number;
-  /** Position of its first record. */
-  from: number;
-}
-
-/** What a lane leads to where each era is worked on by its flow alone. */
-async function expectedRows(installation: Installation, eras: readonly Era[]): Promise<Map<string, Output>> {
-  const records = await installation.records.read(0, { records: 1e6, bytes: 1e9 });
-  const lane = records.map(({ position, frame }): LaneRecord => ({ position, record: decode(frame) }));
-  const log = createMemoryLog();
-  let state = createState();
-  for (const [index, { flow, epoch, from }] of eras.entries()) {
-    if (epoch > 1) beginEpoch(state, epoch, flow.hash);
-    const until = eras[index + 1]?.from ?? Infinity;
-    const result = flow.step(
-      state,
-      lane.filter(({ position }) => position >= from && position < until),
-    );
-    state = result.state;
-    await log.append(result.outputs.map(({ kind, value }) => ({ key: 'acme', frame: encode(kind, value as never) })));
-  }
-  return rowsOf(log);
-}
-
-function overLogs(): Installation {
-  return {
-    ...install(),
-    checkpoints: createLogCheckpoints({ pieces: createMemoryLog(), progress: createMemoryLog(), deadPiecesMin: 0 }),
-  };
-}
+import { expectedRows, overLogs, startOf, story, versions, waits, worksAt } from './versions.ts';
 
 describe.each([
   ['checkpoints in memory', install],

@@ -1,12 +1,16 @@
 /** Workers of two versions of the flow, and a lane that both of them read. */
 import { expect } from 'vitest';
 import type { Output } from '../../services/core/flow/context.ts';
-import { step } from '../../services/core/flow/flow.ts';
-import { encode } from '../../services/core/records/codec.ts';
+import { type LaneRecord, step } from '../../services/core/flow/flow.ts';
+import { createState } from '../../services/core/flow/state.ts';
+import { beginEpoch } from '../../services/core/flow/takeover.ts';
+import { decode, encode } from '../../services/core/records/codec.ts';
+import { createLogCheckpoints } from '../../services/ports/checkpoints/logs.ts';
+import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import type { Flow } from '../../services/worker/lane.ts';
 import type { Worker, WorkerOptions } from '../../services/worker/worker.ts';
 import { laneOf, serverBody } from '../core/flow/lane.ts';
-import { type Installation, patience, start } from './installation.ts';
+import { type Installation, install, patience, rowsOf, start } from './installation.ts';
 
 /** Two versions of the flow: the second flags its events and forgets about panes. Both say where they worked. */
 export function versions() {
@@ -49,6 +53,41 @@ export function story() {
       lane.control({ kind: 'takeover', document: JSON.stringify({ epoch, flow, previous }) });
       return take();
     },
+  };
+}
+
+export interface Era {
+  flow: Flow;
+  epoch: number;
+  /** Position of its first record. */
+  from: number;
+}
+
+/** What a lane leads to where each era is worked on by its flow alone. */
+export async function expectedRows(installation: Installation, eras: readonly Era[]): Promise<Map<string, Output>> {
+  const records = await installation.records.read(0, { records: 1e6, bytes: 1e9 });
+  const lane = records
+    .filter(({ key }) => key === 'acme')
+    .map(({ position, frame }): LaneRecord => ({ position, record: decode(frame) }));
+  const log = createMemoryLog();
+  let state = createState();
+  for (const [index, { flow, epoch, from }] of eras.entries()) {
+    if (epoch > 1) beginEpoch(state, epoch, flow.hash);
+    const until = eras[index + 1]?.from ?? Infinity;
+    const result = flow.step(
+      state,
+      lane.filter(({ position }) => position >= from && position < until),
+    );
+    state = result.state;
+    await log.append(result.outputs.map(({ kind, value }) => ({ key: 'acme', frame: encode(kind, value as never) })));
+  }
+  return rowsOf(log);
+}
+
+export function overLogs(): Installation {
+  return {
+    ...install(),
+    checkpoints: createLogCheckpoints({ pieces: createMemoryLog(), progress: createMemoryLog(), deadPiecesMin: 0 }),
   };
 }
 

@@ -127,6 +127,11 @@ export function schemaIdOf(frame: Uint8Array): number {
 
 const kinds = new Map(schemas.map(({ id, kind }) => [id, kind]));
 
+/** False for a frame of a schema that only a newer Hookwatch knows. Throws FrameError where it is no frame at all. */
+export function isOfKnownSchema(frame: Uint8Array): boolean {
+  return kinds.has(schemaIdOf(frame));
+}
+
 /** The kind of record that a schema id stands for. Throws FrameError. */
 export function kindOf(schemaId: number): RecordKind {
   const kind = kinds.get(schemaId);
