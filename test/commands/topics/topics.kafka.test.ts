@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { topicsCommand } from '../../../services/commands/topics/command.ts';
 import { connectKafka } from '../../../services/ports/log/kafka.ts';
 import { checkTopics, type TopicSettings } from '../../../services/ports/log/topics.ts';
@@ -49,6 +49,29 @@ test('topics are planned, created and then as they should be', async () => {
   expect(await run(wanted, ['--apply'])).toEqual({ code: 0, lines: [...plan.lines.slice(0, -1), 'done'] });
   await check(wanted);
   expect(await run(wanted)).toEqual({ code: 0, lines: ['nothing to do: 10 topics are as they should be'] });
+});
+
+test('records have the time of Kafka, whatever that of whoever writes them is', async () => {
+  const wanted = settings({ prefix: 'dated' });
+  expect((await run(wanted, ['--apply'])).code).toBe(0);
+  const kafka = connect();
+  const log = kafka.log('dated.records', 0);
+  const startedAt = Date.now();
+  const clock = vi.spyOn(Date, 'now');
+  onTestFinished(() => void clock.mockRestore());
+  for (const hours of [2, -8 * 24]) {
+    clock.mockReturnValue(startedAt + hours * 3_600_000);
+    await log.append([{ key: 'acme', frame: Buffer.from('x') }]);
+  }
+  clock.mockRestore();
+  await kafka.close();
+  const options = ['--from-beginning', '--max-messages', '2', '--topic', 'dated.records', '--bootstrap-server'];
+  const consumer = 'org.apache.kafka.tools.consumer.ConsoleConsumer';
+  const formatter = ['--formatter-property', 'print.timestamp=true'];
+  const printed = await broker.tool(consumer, ...options, broker.bootstrap[0]!, ...formatter);
+  const times = [...printed.matchAll(/LogAppendTime:(\d+)/g)].map(([, time]) => Number(time));
+  expect(times).toHaveLength(2);
+  for (const time of times) expect(Math.abs(time - startedAt)).toBeLessThan(3_600_000);
 });
 
 test('settings are changed, and what somebody else has set stays', async () => {
