@@ -17,6 +17,7 @@ export interface ProduceRequest {
 /** What the records of a batch are made smaller with: the number that Kafka knows it by, and how. */
 export interface Codec {
   id: number;
+  /** Resolves to memory of its own: what it is given is written over afterwards. */
   compress(records: Buffer): Promise<Buffer>;
 }
 
@@ -68,7 +69,7 @@ export async function encodeBatch(
   crc32c: (bytes: Buffer) => number,
   nowMs = Date.now(),
 ): Promise<Buffer> {
-  const compressed = await codec.compress(encodeRecords(records));
+  const compressed = await compressRecords(records, codec);
   const batch = Buffer.allocUnsafe(batchHeaderBytes + compressed.length);
   let offset = batch.writeBigInt64BE(0n); // base offset: the broker gives it
   offset = batch.writeInt32BE(batch.length - 12, offset); // behind this field
@@ -88,11 +89,31 @@ export async function encodeBatch(
   return batch;
 }
 
-function encodeRecords(records: readonly NewRecord[]): Buffer {
-  const bytes = Buffer.allocUnsafe(records.reduce((sum, record) => sum + roomFor(record), 0));
+/**
+ * Where records are written before they are compressed. Used again: for every 64 MB of buffers V8 looks through the whole
+ * heap, and a worker's is as large as its lanes' state.
+ */
+const slabs: Buffer[] = [];
+const slabsMax = 8;
+
+async function compressRecords(records: readonly NewRecord[], codec: Codec): Promise<Buffer> {
+  const room = records.reduce((sum, record) => sum + roomFor(record), 0);
+  const free = slabs.findIndex((slab) => slab.length >= room);
+  const slab = free < 0 ? Buffer.allocUnsafeSlow(room) : slabs.splice(free, 1)[0]!;
+  try {
+    return await codec.compress(slab.subarray(0, writeRecords(slab, records)));
+  } finally {
+    // The large ones stay: they fit for all.
+    slabs.push(slab);
+    slabs.sort((a, b) => a.length - b.length);
+    if (slabs.length > slabsMax) slabs.shift();
+  }
+}
+
+function writeRecords(bytes: Buffer, records: readonly NewRecord[]): number {
   let offset = 0;
   for (const [index, record] of records.entries()) offset = writeRecord(bytes, offset, index, record);
-  if (offset <= kafkaMessageBytesMax) return bytes.subarray(0, offset);
+  if (offset <= kafkaMessageBytesMax) return offset;
   throw new RangeError(
     `Cannot append ${records.length} records of ${offset} bytes: a batch has ${kafkaMessageBytesMax} bytes at most`,
   );

@@ -10,7 +10,7 @@ const Decoder = inside('decoder.js');
 const crc32c = inside('recordBatch/crc32C/crc32C.js') as (bytes: Buffer) => number;
 
 /** As it is: no codec. */
-const plain = { id: 0, compress: async (records: Buffer) => records };
+const plain = { id: 0, compress: async (records: Buffer) => Buffer.from(records) };
 
 interface Decoded {
   lastOffsetDelta: number;
