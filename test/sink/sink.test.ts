@@ -106,12 +106,15 @@ describe('when ClickHouse was restarted', () => {
     return { warehouse: { ...warehouse, incarnation }, inserts, untilAsked };
   }
 
-  async function writtenOnce(answer: (asked: number) => string, failures: WarehouseErrorCode[] = []) {
+  async function writtenOnce(
+    answer: (asked: number) => string,
+    { failures = [], restartCheckMs = 1 }: { failures?: WarehouseErrorCode[]; restartCheckMs?: number } = {},
+  ) {
     const restarted = restartable(answer, failures);
     const steady = failing([]);
     const outputs = await outputsOfALane();
     await startSink(outputs, steady.warehouse).untilWritten();
-    const started = startSink(outputs, restarted.warehouse, { restartCheckMs: 1 });
+    const started = startSink(outputs, restarted.warehouse, { restartCheckMs });
     await started.untilWritten();
     return { ...restarted, ...started, once: steady.inserts() };
   }
@@ -130,12 +133,14 @@ describe('when ClickHouse was restarted', () => {
   test('and could not be reached meanwhile, nothing is written three times', async () => {
     let failed = false;
     const failures: WarehouseErrorCode[] = ['WAREHOUSE_UNAVAILABLE'];
-    const { inserts, once, untilAsked } = await writtenOnce(() => {
+    const answer = () => {
       failed ||= failures.length === 0;
       return failed ? 'other' : 'one';
-    }, failures);
+    };
+    // So that everything is there before it is asked again by itself.
+    const { inserts, once, untilAsked } = await writtenOnce(answer, { failures, restartCheckMs: 300 });
     await expect.poll(inserts).toBe(2 * once + 1);
-    await untilAsked(20);
+    await untilAsked(5);
     expect(inserts()).toBe(2 * once + 1);
   });
 
