@@ -34,7 +34,8 @@ export interface ReadLimits {
  * - one writer at a time (Kafka: any number); any number of readers, also in other processes, which see only whole
  *   batches;
  * - nothing is retried inside. `read` resolves with an empty list at the end of the log and beyond it.
- *   `read` before `first` rejects with LogTrimmedError: it never skips silently;
+ *   `read` before `first` rejects with LogTrimmedError: it never skips silently. Where a part of the log is damaged, `read`
+ *   from within it rejects, and from before and behind it answers;
  * - a log that is not reached rejects with LogUnavailableError;
  * - logs do not wait for each other: where one connection serves many, a read that waits at its end (`waitMs`) holds up
  *   neither the reads nor the appends of another (Kafka answers the requests of a connection in turn, so reads that are

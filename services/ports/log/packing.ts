@@ -29,8 +29,11 @@ export function packBatch(batch: readonly NewRecord[]): Buffer {
   return packed;
 }
 
-/** The records of a batch whose first one has position `first`. Frames are views of `packed`. */
-export function* unpackBatch(packed: Uint8Array, first: number): Generator<LogRecord, void, void> {
+/**
+ * The `count` records of a batch whose first one has position `first`. Frames are views of `packed`. Throws where the batch
+ * turns out to be damaged, behind the records before.
+ */
+export function* unpackBatch(packed: Uint8Array, first: number, count: number): Generator<LogRecord, void, void> {
   const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
   let position = first;
   for (let offset = 0; offset < bytes.length; position++) {
@@ -38,6 +41,12 @@ export function* unpackBatch(packed: Uint8Array, first: number): Generator<LogRe
     const lengthAt = keyAt + bytes.readUInt16BE(offset);
     const frameAt = lengthAt + frameLengthBytes;
     offset = frameAt + bytes.readUInt32BE(lengthAt);
+    if (offset > bytes.length || position === first + count) throw damaged(first);
     yield { position, key: bytes.toString('utf8', keyAt, lengthAt), frame: packed.subarray(frameAt, offset) };
   }
+  if (position !== first + count) throw damaged(first);
+}
+
+function damaged(first: number): Error {
+  return new Error(`Cannot read the batch at position ${first}: it is damaged`);
 }

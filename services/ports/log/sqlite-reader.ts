@@ -38,13 +38,20 @@ export function openSqliteReader(folder: string): SqliteReader {
     const { select } = openSegment(segment);
     const read: LogRecord[] = [];
     let bytes = 0;
-    for (const { first, packed } of (select?.iterate(from, from) ?? []) as Iterable<PackedBatch>) {
-      for (const record of unpackBatch(packed, first)) {
-        if (record.position < from) continue;
-        bytes += record.frame.length;
-        if (read.length === limits.records || (read.length > 0 && bytes > limits.bytes)) return read;
-        read.push(record);
+    try {
+      for (const { first, count, packed } of (select?.iterate(from, from) ?? []) as Iterable<PackedBatch>) {
+        for (const record of unpackBatch(packed, first, count)) {
+          if (record.position < from) continue;
+          bytes += record.frame.length;
+          if (read.length === limits.records || (read.length > 0 && bytes > limits.bytes)) return read;
+          read.push(record);
+        }
       }
+    } catch (error) {
+      // A statement that has failed throws the same once more when it is used for something else.
+      if (open) open.select = undefined;
+      // What lies before the damage is whole. Who asks for what comes next is told.
+      if (read.length === 0) throw error;
     }
     return read;
   }
@@ -53,18 +60,25 @@ export function openSqliteReader(folder: string): SqliteReader {
     read(from, limits) {
       for (;;) {
         const segment = findSegment(segments, from);
-        if (segment) {
-          const batch = readSegment(segment, from, limits);
+        let failure: unknown;
+        try {
+          const batch = segment ? readSegment(segment, from, limits) : [];
           if (batch.length > 0) return batch;
+        } catch (error) {
+          failure = error;
         }
         // Nothing there: at the end of the log, or the writer has begun a new segment since the folder was listed. The
-        // old one is read once more then, for its last records may be younger than our first look.
+        // old one is read once more then, for its last records may be younger than our first look. Where it is damaged,
+        // the position may lie in the new one.
         const listed = listSegments(folder);
         const first = listed[0]?.first ?? 0;
         if (from < first) {
           throw new LogTrimmedError(`Cannot read from position ${from}: the log in ${folder} starts at ${first}`);
         }
-        if (listed.at(-1)?.path === segments.at(-1)?.path) return [];
+        if (listed.at(-1)?.path === segments.at(-1)?.path) {
+          if (failure) throw failure;
+          return [];
+        }
         segments = listed;
       }
     },
@@ -87,6 +101,7 @@ export function openSqliteReader(folder: string): SqliteReader {
 
 interface PackedBatch {
   first: number;
+  count: number;
   packed: Uint8Array;
 }
 
@@ -96,7 +111,7 @@ function prepareSelect(database: DatabaseSync): StatementSync | undefined {
   if (!table) return undefined;
   // The batch that holds the position may begin before it.
   return database.prepare(`
-    SELECT first, packed FROM batches
+    SELECT first, count, packed FROM batches
     WHERE first >= coalesce((SELECT max(first) FROM batches WHERE first <= ?), 0) AND first + count > ?
     ORDER BY first`);
 }
