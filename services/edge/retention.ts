@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { decode } from '../core/records/codec.ts';
+import { placeOfAnyVersion } from '../core/records/place.ts';
 import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
 import type { Log } from '../ports/log/log.ts';
 import { createReminder } from './reminder.ts';
@@ -8,6 +8,10 @@ export interface RetentionOptions {
   log: Log;
   /** What lies before this position can be restored from checkpoints. */
   covered: () => Promise<number>;
+  /** Where lanes are elsewhere: what lies before this position is there, though it may be lost there. */
+  acknowledged?: (() => number) | undefined;
+  /** So many records were let go that were acknowledged and not covered. */
+  onLetGo?: ((records: number) => void) | undefined;
   /** Where the journal is the log of the lanes: the last position before one from which they can all be worked on anew. */
   replayable?: ((position: number) => Promise<number>) | undefined;
   retentionMs: number;
@@ -19,6 +23,8 @@ export interface RetentionOptions {
 
 /** Above this part of the high-water mark the journal gives up its retention rather than a delivery. */
 const pressedAt = 0.7;
+/** What is let go although it is not covered goes in so many steps. */
+const letGoSteps = 16;
 const lookIntervalMs = 1_000;
 const trimIntervalMs = 60_000;
 
@@ -43,14 +49,30 @@ export async function replayableFrom(
 
 /**
  * Lets go of records that are covered and older than the retention, up to where lanes can be worked on anew; whatever
- * their age, while the journal is above 70 % of its high-water mark. What is not covered yet always stays.
+ * their age, while the journal is above 70 % of its high-water mark. If that is not enough, of what is not covered the oldest
+ * goes that was acknowledged, for a full journal takes nothing in for anybody; what was not acknowledged always stays.
  *
  * @param nowMs wall clock, epoch milliseconds
  */
 export async function trimJournal(options: RetentionOptions, nowMs: number): Promise<void> {
   const { log, covered, retentionMs, replayable = async (position) => position } = options;
   const expired = isPressed(options) ? Infinity : await replayable(await firstReceivedAfter(log, nowMs - retentionMs));
-  await log.trim(Math.min(expired, await covered()));
+  const coveredTo = await covered();
+  await log.trim(Math.min(expired, coveredTo));
+  if (isPressed(options)) await letGo(options, coveredTo);
+}
+
+/** Little by little: no more than must go. */
+async function letGo(options: RetentionOptions, coveredTo: number): Promise<void> {
+  const { log, acknowledged = () => 0, onLetGo } = options;
+  const { first } = await log.bounds();
+  const from = Math.max(first, coveredTo);
+  const room = acknowledged() - from;
+  for (let step = 1; step <= letGoSteps && room > 0 && isPressed(options); step++) {
+    await log.trim(from + Math.ceil((room * step) / letGoSteps));
+  }
+  const records = (await log.bounds()).first - from;
+  if (records > 0) onLetGo?.(records);
 }
 
 /**
@@ -61,6 +83,20 @@ export function keepTrimmed(options: RetentionOptions & { logger: Logger }): () 
   let trimming = false;
   let trimmedMs = Date.now();
   const reminder = createReminder(() => performance.now());
+  const letGoReminder = createReminder(() => performance.now());
+  let unsaid = 0;
+
+  function onLetGo(records: number): void {
+    options.onLetGo?.(records);
+    unsaid += records;
+    if (!letGoReminder.due()) return;
+    options.logger.error(
+      { records: unsaid },
+      'The journal is filling up: it lets go of records that Kafka has acknowledged and no checkpoint covers. ' +
+        'Should Kafka lose them, nobody can send them again. See which lane has no new checkpoints, and why',
+    );
+    unsaid = 0;
+  }
 
   async function trim(): Promise<void> {
     const nowMs = Date.now();
@@ -69,7 +105,7 @@ export function keepTrimmed(options: RetentionOptions & { logger: Logger }): () 
     trimming = true;
     trimmedMs = nowMs;
     try {
-      await trimJournal(options, nowMs);
+      await trimJournal({ ...options, onLetGo }, nowMs);
     } catch (error) {
       if (reminder.due()) options.logger.error({ err: error }, 'journal could not be trimmed; it is tried again');
     } finally {
@@ -90,10 +126,19 @@ async function firstReceivedAfter(log: Log, instantMs: number): Promise<number> 
   let { first: low, next: high } = await log.bounds();
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const [record] = await log.read(middle, { records: 1, bytes: 1 });
-    const value = record && decode(record.frame).value;
-    if (value && 'received_at' in value && value.received_at < instantMs) low = middle + 1;
+    const receivedAt = await receivedAtOf(log, middle);
+    if (receivedAt !== undefined && receivedAt < instantMs) low = middle + 1;
     else high = middle;
   }
   return low;
+}
+
+/** Undefined where it cannot be read: as if it were young, it stays until another one is looked at in its stead. */
+async function receivedAtOf(log: Log, position: number): Promise<number | undefined> {
+  try {
+    const [record] = await log.read(position, { records: 1, bytes: 1 });
+    return record && placeOfAnyVersion(record.frame).receivedAt;
+  } catch {
+    return undefined;
+  }
 }

@@ -7,6 +7,7 @@ import { createMemoryCheckpoints } from '../../services/ports/checkpoints/memory
 import type { Log } from '../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { deliveryOf, startMs } from '../core/flow/lane.ts';
+import { alteredLog, damagedLog } from './forwarder/fixture.ts';
 
 const second = 1000;
 
@@ -76,6 +77,88 @@ test.each<[name: string, bytes: number, covered: Record<string, number>, first: 
   ['above: without a checkpoint all of it stays', 5000, { acme: -1, bolt: 9 }, 0],
 ])('a journal %s', async (_name, bytes, covered, first) => {
   expect(await trimmed(60 * second, covered, bytes)).toBe(first);
+});
+
+/** Ten records of 100 bytes against a mark of 1000, acknowledged and covered up to the positions. */
+async function pressed({ acknowledged = 10, covered = 0, bytesPer = 100 }) {
+  const log = await tenRecords();
+  let bytes = 10 * bytesPer;
+  const shrinking: Log = {
+    ...log,
+    async trim(position) {
+      await log.trim(position);
+      const { first, next } = await log.bounds();
+      bytes = (next - first) * bytesPer;
+    },
+  };
+  let letGo = 0;
+  const options = {
+    log: shrinking,
+    covered: async () => covered,
+    acknowledged: () => acknowledged,
+    onLetGo: (records: number) => {
+      letGo += records;
+    },
+    retentionMs: 60 * second,
+    journalBytes: () => bytes,
+    journalBytesMax: 1000,
+    logger: pino({ level: 'silent' }),
+  };
+  await trimJournal(options, startMs + 9 * second);
+  return { first: (await log.bounds()).first, letGo };
+}
+
+test.each<[name: string, fields: Parameters<typeof pressed>[0], expected: { first: number; letGo: number }]>([
+  ['nothing while there is room', { bytesPer: 70 }, { first: 0, letGo: 0 }],
+  ['what is acknowledged though not covered, and no more than must go', {}, { first: 3, letGo: 3 }],
+  ['all that is acknowledged, if must be', { bytesPer: 1000 }, { first: 10, letGo: 10 }],
+  ['nothing that is not acknowledged', { bytesPer: 1000, acknowledged: 4 }, { first: 4, letGo: 4 }],
+  ['nothing at all where nothing is', { bytesPer: 1000, acknowledged: 0 }, { first: 0, letGo: 0 }],
+  ['what is covered first', { covered: 3 }, { first: 3, letGo: 0 }],
+  ['and then what is not', { covered: 2 }, { first: 3, letGo: 1 }],
+])('a journal that is filling up lets go of %s', async (_name, fields, expected) => {
+  expect(await pressed(fields)).toEqual(expected);
+});
+
+test('what is let go uncovered is said once a minute, and counted', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const log = await tenRecords();
+  const lines: { level: number; records: number }[] = [];
+  const counted: number[] = [];
+  let acknowledged = 0;
+  const stop = keepTrimmed({
+    log,
+    covered: async () => 0,
+    acknowledged: () => acknowledged,
+    onLetGo: (records) => counted.push(records),
+    retentionMs: 60 * second,
+    journalBytes: () => 5000,
+    journalBytesMax: 1000,
+    logger: pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+  });
+  for (acknowledged = 2; acknowledged <= 6; acknowledged += 2) {
+    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.waitFor(() => expect(counted).toHaveLength(acknowledged / 2));
+  }
+  expect(lines).toMatchObject([{ level: 50, records: 2 }]);
+  await vi.advanceTimersByTimeAsync(60_000);
+  acknowledged = 9;
+  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.waitFor(() => expect(lines).toHaveLength(2));
+  stop();
+  expect(counted.reduce((sum, records) => sum + records, 0)).toBe(lines.reduce((sum, { records }) => sum + records, 0));
+});
+
+test.each<[name: string, fault: (log: Log) => Log, first: number]>([
+  ['a frame that is no record', (log) => alteredLog(log, { 5: Buffer.from('no record') }), 5],
+  ['a damaged part', (log) => damagedLog(log, [[5, 6]]), 5],
+  ['one that is not looked at', (log) => damagedLog(log, [[1, 2]]), 6],
+])('%s does not keep a journal from being trimmed', async (_name, fault, first) => {
+  const log = await tenRecords();
+  const options = { covered: async () => 10, retentionMs: 3 * second, journalBytes: () => 0, journalBytesMax: 1000 };
+  await trimJournal({ log: fault(log), ...options }, startMs + 9 * second);
+  expect((await log.bounds()).first).toBe(first);
 });
 
 test('a journal is looked at every second, and trimmed every minute or as soon as it fills', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createCodec, encode, FrameError } from '../../../services/core/records/codec.ts';
 import { schemas } from '../../../services/core/records/generated.ts';
-import { placeFields, placeOf } from '../../../services/core/records/place.ts';
+import { placeFields, placeOf, placeOfAnyVersion } from '../../../services/core/records/place.ts';
 import { arbitraryRecord } from './arbitrary.ts';
 
 const versions = schemas.filter(({ kind }) => kind === 'delivery' || kind === 'control');
@@ -36,6 +36,17 @@ describe.each(versions)('$kind, version $version', (version) => {
       }),
     );
   });
+});
+
+test('of a schema that only a newer version knows is where it always was', () => {
+  const [record] = fc.sample(arbitraryRecord('control'), { numRuns: 1, seed: 1 });
+  const frame = encode('control', record!);
+  expect(placeOfAnyVersion(frame)).toEqual(placeOf(frame));
+  const newer = Buffer.from(frame);
+  newer.writeInt32BE(4_711, 1);
+  expect(placeOfAnyVersion(newer)).toEqual({ ...placeOf(frame), kind: 'record' });
+  expect(() => placeOf(newer)).toThrow(FrameError);
+  expect(() => placeOfAnyVersion(newer.subarray(0, 10))).toThrow(FrameError);
 });
 
 test('may lie anywhere in a larger array', () => {

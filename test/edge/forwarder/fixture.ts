@@ -20,7 +20,7 @@ import { type Log, type LogRecord, LogUnavailableError, type NewRecord } from '.
 import { createMemoryLog } from '../../../services/ports/log/memory.ts';
 import { createMemoryProgress } from '../../../services/ports/progress/memory.ts';
 import type { Progress } from '../../../services/ports/progress/progress.ts';
-import { createRegistry, forwarderMetrics } from '../../../services/telemetry.ts';
+import { createRegistry, type ForwarderMetrics, forwarderMetrics } from '../../../services/telemetry.ts';
 import { deliveryOf, serverBody, startMs } from '../../core/flow/lane.ts';
 import { textOf } from '../../faults/recomputation.ts';
 import { temporaryFolder, tenant as tenantConfig } from '../fixture.ts';
@@ -91,6 +91,31 @@ export function createTestJournal({ edge = 'edge-1', tenants = ['acme'], atMs = 
       await log.append([{ key: tenant, frame: encode('control', record) }]);
     },
     ids: async (tenant = tenants[0]!) => (await recordsOf(log, tenant)).map(({ frame }) => placeOf(frame).id),
+  };
+}
+
+/** A journal of which the parts named by their first and next position cannot be read, as with SQLite. */
+export function damagedLog(log: Log, damages: readonly (readonly [first: number, next: number])[]): Log {
+  return {
+    ...log,
+    async read(from, limits) {
+      if (damages.some(([first, next]) => first <= from && from < next))
+        throw new Error('database disk image is malformed');
+      const records = await log.read(from, limits);
+      const first = Math.min(...damages.map(([start]) => start).filter((start) => start > from));
+      return records.filter(({ position }) => position < first);
+    },
+  };
+}
+
+/** A journal with another frame at a position. */
+export function alteredLog(log: Log, frames: Readonly<Record<number, Uint8Array>>): Log {
+  return {
+    ...log,
+    async read(from, limits) {
+      const records = await log.read(from, limits);
+      return records.map((record) => ({ ...record, frame: frames[record.position] ?? record.frame }));
+    },
   };
 }
 
@@ -242,8 +267,8 @@ export async function rowsOf(journal: TestJournal, tenant = 'acme'): Promise<Map
 }
 
 export interface TestForwarder extends Forwarder {
-  metric(name: 'forwarded' | 'resent' | 'errors' | `unforwarded${'Records' | 'Bytes' | 'Seconds'}`): Promise<number>;
-  lines: { level: number; msg: string }[];
+  metric(name: keyof ForwarderMetrics): Promise<number>;
+  lines: { level: number; msg: string; position?: number }[];
   hintFile: string;
 }
 
