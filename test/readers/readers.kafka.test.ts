@@ -1,4 +1,6 @@
 /** That others can read along: with programs that nobody here wrote. */
+import { promisify } from 'node:util';
+import { zstdCompress, zstdDecompress } from 'node:zlib';
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry';
 import kafkajs, { type KafkaMessage } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -12,6 +14,13 @@ import { eventId, frame, makeEvent } from '../console/fixtures.ts';
 import { readMessages } from '../console/sse.ts';
 import { passwords, startEngineProcess } from '../ports/warehouse/engine-process.ts';
 import { fillTopics, type Topics } from './topics.ts';
+
+// As docs/kafka.md tells readers to do.
+const [compress, decompress] = [zstdCompress, zstdDecompress].map((call) => promisify(call));
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
+  compress: ({ buffer }: { buffer: Buffer }) => compress!(buffer),
+  decompress: (buffer: Buffer) => decompress!(buffer),
+});
 
 let topics: Topics;
 beforeAll(async () => {

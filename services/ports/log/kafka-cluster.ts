@@ -4,13 +4,6 @@
  */
 import { LogUnavailableError } from './log.ts';
 
-/** A record as kafkajs reads it. */
-export interface KafkaRecord {
-  offset: string;
-  key: Buffer | null;
-  value: Buffer | null;
-}
-
 interface OfTopic<Partition> {
   topic: string;
   partitions: Partition[];
@@ -19,19 +12,9 @@ interface OfTopic<Partition> {
 /** What is used of a broker of kafkajs. Part of it is not among its types, which is why its version is exact. */
 export interface KafkaBroker {
   /** Takes requests that were encoded elsewhere. */
-  connectionPool: { send(protocol: { request: unknown; response: unknown }): Promise<unknown> };
-  fetch(request: {
-    isolationLevel: 0;
-    maxWaitTime: number;
-    minBytes: number;
-    maxBytes: number;
-    topics: OfTopic<{ partition: number; fetchOffset: string; maxBytes: number }>[];
-  }): Promise<{
-    responses: {
-      topicName: string;
-      partitions: { partition: number; highWatermark: string; messages: KafkaRecord[] }[];
-    }[];
-  }>;
+  connectionPool: {
+    send(protocol: { request: unknown; response: unknown; requestTimeout?: number }): Promise<unknown>;
+  };
   deleteRecords(request: { topics: OfTopic<{ partition: number; offset: string }>[] }): Promise<unknown>;
   offsetCommit(request: {
     groupId: string;

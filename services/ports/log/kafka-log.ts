@@ -87,12 +87,7 @@ export function createPartitionLog(
   async function fetch(from: number, { bytes, waitMs = 0 }: ReadLimits): Promise<readonly LogRecord[]> {
     const bytesMax = Math.max(1, Math.min(bytes, readBytesMax));
     try {
-      const found = await read({ topic, partition, from, bytesMax }, waitMs);
-      return found.map(({ offset, key, value }) => ({
-        position: Number(offset),
-        key: key?.toString() ?? '',
-        frame: value ?? new Uint8Array(),
-      }));
+      return await read({ topic, partition, from, bytesMax }, waitMs);
     } catch (error) {
       if (errorType(error) !== 'OFFSET_OUT_OF_RANGE') throw error;
       const { first, next } = await bounds(topic, partition);

@@ -5,7 +5,9 @@
  * wait, on another one, only when it has found nothing.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Connection, concernsAll, type KafkaRecord, leaderOf } from './kafka-cluster.ts';
+import { type Connection, concernsAll, type KafkaBroker, leaderOf } from './kafka-cluster.ts';
+import type { FetchedPartition, FetchReply } from './kafka-fetch.ts';
+import type { LogRecord } from './log.ts';
 
 export interface PartitionRead {
   topic: string;
@@ -20,9 +22,9 @@ export interface PartitionRead {
  * Resolves to the records from `from` on that came with it, or to none at the end, after `waitMs`. Rejects with
  * LogUnavailableError or, where `from` is outside of the log, with an error of the type OFFSET_OUT_OF_RANGE.
  */
-export type ReadPartition = (wanted: PartitionRead, waitMs: number) => Promise<readonly KafkaRecord[]>;
+export type ReadPartition = (wanted: PartitionRead, waitMs: number) => Promise<readonly LogRecord[]>;
 
-interface OpenRead extends PartitionRead, PromiseWithResolvers<readonly KafkaRecord[]> {
+interface OpenRead extends PartitionRead, PromiseWithResolvers<readonly LogRecord[]> {
   untilMs: number;
 }
 
@@ -32,10 +34,22 @@ const fetchBytesMax = 8 * 1024 * 1024;
 const roundMsMin = 5;
 const roundMsMax = 50;
 
+export interface FetchRequest {
+  isolationLevel: 0;
+  /** Milliseconds. */
+  maxWaitTime: number;
+  minBytes: number;
+  maxBytes: number;
+  topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[];
+}
+
+/** Asks the broker that leads all of these partitions. */
+export type Fetch = (broker: KafkaBroker, request: FetchRequest) => Promise<FetchReply>;
+
 /** @param prompt carries no fetch that waits; @param waiting carries nothing else */
-export function createReads(prompt: Connection, waiting: Connection): ReadPartition {
-  const readAtOnce = createRounds(prompt);
-  const readLater = createRounds(waiting);
+export function createReads(prompt: Connection, waiting: Connection, fetch: Fetch): ReadPartition {
+  const readAtOnce = createRounds(prompt, fetch);
+  const readLater = createRounds(waiting, fetch);
   return async (wanted, waitMs) => {
     const found = await readAtOnce(wanted, 0);
     return found.length > 0 || waitMs <= 0 ? found : readLater(wanted, waitMs);
@@ -43,15 +57,17 @@ export function createReads(prompt: Connection, waiting: Connection): ReadPartit
 }
 
 /** Fetches in rounds, one at a time per broker, each of all reads that are open by then. */
-function createRounds(connection: Connection): ReadPartition {
+function createRounds(connection: Connection, fetch: Fetch): ReadPartition {
   const openByLeader = new Map<string, Set<OpenRead>>();
+  const ask: Ask = (leader, request) =>
+    connection.use(async (cluster) => fetch(await cluster.findBroker({ nodeId: leader }), request));
 
   async function run(leader: string, reads: Set<OpenRead>): Promise<void> {
     let roundMs = roundMsMin;
     while (reads.size > 0) {
       await nextTurn();
       const round = new Map([...reads].map((read) => [`${read.topic}/${read.partition}`, read]));
-      const answered = await fetchRound(connection, leader, [...round.values()], roundMs);
+      const answered = await fetchRound(ask, leader, [...round.values()], roundMs);
       for (const read of answered) reads.delete(read);
       roundMs = answered.length > 0 ? roundMsMin : Math.min(2 * roundMs, roundMsMax);
     }
@@ -61,7 +77,7 @@ function createRounds(connection: Connection): ReadPartition {
   return async (wanted, waitMs) => {
     const untilMs = performance.now() + waitMs;
     const leader = await connection.use((cluster) => leaderOf(cluster, wanted.topic, wanted.partition));
-    const read: OpenRead = { ...wanted, untilMs, ...Promise.withResolvers<readonly KafkaRecord[]>() };
+    const read: OpenRead = { ...wanted, untilMs, ...Promise.withResolvers<readonly LogRecord[]>() };
     const reads = openByLeader.get(leader);
     if (reads) reads.add(read);
     else {
@@ -73,15 +89,12 @@ function createRounds(connection: Connection): ReadPartition {
   };
 }
 
+type Ask = (leader: string, request: FetchRequest) => Promise<FetchReply>;
+
 /** Never rejects: settles those of the reads that it returns. */
-async function fetchRound(
-  connection: Connection,
-  leader: string,
-  round: readonly OpenRead[],
-  roundMs: number,
-): Promise<OpenRead[]> {
+async function fetchRound(ask: Ask, leader: string, round: readonly OpenRead[], roundMs: number): Promise<OpenRead[]> {
   try {
-    const found = await fetchPartitions(connection, leader, round, roundMs);
+    const found = await fetchPartitions(ask, leader, round, roundMs);
     return round.filter((read) => settle(read, found.get(`${read.topic}/${read.partition}`), round.length === 1));
   } catch (error) {
     if (round.length === 1 || concernsAll(error)) {
@@ -90,39 +103,31 @@ async function fetchRound(
     }
     // kafkajs throws the whole answer away where a single partition has a fault, and does not say which.
     const answered: OpenRead[] = [];
-    for (const read of round) answered.push(...(await fetchRound(connection, leader, [read], 0)));
+    for (const read of round) answered.push(...(await fetchRound(ask, leader, [read], 0)));
     return answered;
   }
 }
 
-interface Found {
-  highWatermark: string;
-  messages: KafkaRecord[];
-}
-
 async function fetchPartitions(
-  connection: Connection,
+  ask: Ask,
   leader: string,
   round: readonly OpenRead[],
   roundMs: number,
-): Promise<Map<string, Found>> {
+): Promise<Map<string, FetchedPartition>> {
   const leftMs = Math.min(...round.map(({ untilMs }) => untilMs)) - performance.now();
-  const { responses } = await connection.use(async (cluster) => {
-    const broker = await cluster.findBroker({ nodeId: leader });
-    return broker.fetch({
-      isolationLevel: 0,
-      maxWaitTime: Math.max(0, Math.ceil(Math.min(roundMs, leftMs))),
-      minBytes: 1,
-      maxBytes: fetchBytesMax,
-      topics: round.map(({ topic, partition, from, bytesMax }) => ({
-        topic,
-        partitions: [{ partition, fetchOffset: `${from}`, maxBytes: bytesMax }],
-      })),
-    });
+  const { responses } = await ask(leader, {
+    isolationLevel: 0,
+    maxWaitTime: Math.max(0, Math.ceil(Math.min(roundMs, leftMs))),
+    minBytes: 1,
+    maxBytes: fetchBytesMax,
+    topics: round.map(({ topic, partition, from, bytesMax }) => ({
+      topic,
+      partitions: [{ partition, fetchOffset: `${from}`, maxBytes: bytesMax }],
+    })),
   });
   return new Map(
     responses.flatMap(({ topicName, partitions }) =>
-      partitions.map((found): [string, Found] => [`${topicName}/${found.partition}`, found]),
+      partitions.map((found): [string, FetchedPartition] => [`${topicName}/${found.partition}`, found]),
     ),
   );
 }
@@ -131,14 +136,14 @@ async function fetchPartitions(
  * Whether the read is answered. It stays open while it may wait, where its records had no room in the fetch, and where its
  * partition is not in the answer: over a quota Kafka answers with none, and kafkajs waits as long as it is told to.
  */
-function settle(read: OpenRead, found: Found | undefined, alone: boolean): boolean {
+function settle(read: OpenRead, found: FetchedPartition | undefined, alone: boolean): boolean {
   if (!found) return false;
-  const records = found.messages.filter(({ offset }) => Number(offset) >= read.from);
+  const records = found.records.filter(({ position }) => position >= read.from);
   if (records.length > 0) {
     read.resolve(records);
     return true;
   }
-  const atEnd = Number(found.highWatermark) <= read.from;
+  const atEnd = found.highWatermark <= read.from;
   if (!atEnd && alone) {
     read.reject(new Error(`Cannot read ${read.topic}/${read.partition} from ${read.from}: no record can be made out`));
     return true;

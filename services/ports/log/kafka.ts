@@ -27,10 +27,11 @@ import {
   type ProduceReply,
   withFaults,
 } from './kafka-cluster.ts';
+import { decodeFetch, type FetchReply } from './kafka-fetch.ts';
 import { type GroupOptions, joinGroup, type Membership } from './kafka-group.ts';
 import { createAppends, createPartitionLog, type Shared } from './kafka-log.ts';
 import { encodeProduce, type ProduceRequest } from './kafka-produce.ts';
-import { createReads } from './kafka-reads.ts';
+import { createReads, type FetchRequest } from './kafka-reads.ts';
 import type { Log } from './log.ts';
 
 export interface KafkaSettings {
@@ -76,7 +77,6 @@ export interface KafkaTopic {
 
 const {
   AssignerProtocol,
-  CompressionCodecs,
   CompressionTypes,
   ConfigResourceTypes,
   ConfigSource,
@@ -94,10 +94,10 @@ const chunkBytesMin = 64 * 1024;
 const inflatedBytesMax = 256 * 1024 * 1024;
 
 const inside = (module: string) => createRequire(import.meta.url)(`kafkajs/src/${module}`);
+const fetchProtocol = inside('protocol/requests/fetch/index.js').protocol({ version: 11 });
 const produceResponse = inside('protocol/requests/produce/v7/response.js');
 const crc32c = inside('protocol/recordBatch/crc32C/crc32C.js') as (bytes: Buffer) => number;
 mendRequestQueue();
-CompressionCodecs[CompressionTypes.ZSTD] = () => ({ decompress });
 const partitionByKey = Partitioners.DefaultPartitioner();
 
 /** The partition of a tenant's lane: as Kafka's own default partitioner has it, so that others who write by key agree. */
@@ -122,7 +122,7 @@ export function connectKafka(settings: KafkaSettings, logger: Logger): Kafka {
   const appending = Array.from({ length: appendConnections }, (_, index) => connect(`appends ${index}`));
   const shared: Shared = {
     append: createAppends(appending, produce, requestTimeoutMs),
-    read: createReads(prompt, connect('reads')),
+    read: createReads(prompt, connect('reads'), fetch),
     bounds: createBounds(prompt),
     connection: prompt,
   };
@@ -298,6 +298,13 @@ async function waitForTopics(admin: Admin, topics: string[]): Promise<void> {
 async function produce({ connectionPool }: KafkaBroker, request: ProduceRequest): Promise<ProduceReply> {
   const encoded = await encodeProduce(request, { id: CompressionTypes.ZSTD, compress }, crc32c);
   return (await connectionPool.send({ request: encoded, response: produceResponse })) as ProduceReply;
+}
+
+/** Errors in the answer are found by kafkajs, too; its records are read by us. */
+async function fetch({ connectionPool }: KafkaBroker, request: FetchRequest): Promise<FetchReply> {
+  const { response, ...protocol } = fetchProtocol(request);
+  const decode = (bytes: Buffer) => decodeFetch(bytes, { [CompressionTypes.ZSTD]: decompress });
+  return (await connectionPool.send({ ...protocol, response: { ...response, decode } })) as FetchReply;
 }
 
 /**

@@ -1,37 +1,30 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type Connection,
-  createConnection,
-  type KafkaCluster,
-  type ProduceReply,
-} from '../../../services/ports/log/kafka-cluster.ts';
+import { createConnection, type KafkaCluster, type ProduceReply } from '../../../services/ports/log/kafka-cluster.ts';
+import type { FetchReply } from '../../../services/ports/log/kafka-fetch.ts';
 import { createAppends } from '../../../services/ports/log/kafka-log.ts';
-import { createReads } from '../../../services/ports/log/kafka-reads.ts';
+import { createReads, type FetchRequest } from '../../../services/ports/log/kafka-reads.ts';
 
 type Answer = (request: { topic: string; partition: number }) => Promise<unknown>;
-type Fetch = (request: {
-  maxWaitTime: number;
-  topics: { topic: string; partitions: { partition: number; fetchOffset: string }[] }[];
-}) => Promise<unknown>;
+type Find = (request: FetchRequest, place: string) => Promise<unknown>;
 
 /** A cluster whose one broker leads everything and answers as a test says. */
-function cluster(broker: { fetch?: Fetch }, more: Partial<KafkaCluster> = {}): KafkaCluster {
+function cluster(more: Partial<KafkaCluster> = {}): KafkaCluster {
   const partitions = Array.from({ length: 4 }, (_, partitionId) => ({ partitionId, leader: 1 }));
   return {
     addTargetTopic: async () => {},
     findTopicPartitionMetadata: () => partitions,
-    findBroker: async () => broker,
+    findBroker: async () => ({}),
     disconnect: async () => {},
     ...more,
   } as unknown as KafkaCluster;
 }
-const connection = (broker: Parameters<typeof cluster>[0]) => createConnection(async () => cluster(broker));
+const connection = () => createConnection(async () => cluster());
 const kafkaError = (fields: { name?: string; type?: string; retriable?: boolean; cause?: Error }) =>
   Object.assign(new Error(fields.type ?? fields.name), fields);
 
 const batch = [{ key: 'acme', frame: Buffer.from('x') }];
 const appends = (answer: Answer) =>
-  createAppends([connection({})], (_, request) => answer(request) as Promise<ProduceReply>, 1_000);
+  createAppends([connection()], (_, request) => answer(request) as Promise<ProduceReply>, 1_000);
 const reply = (fields: { topicName?: string; partition?: number; errorCode?: number; baseOffset?: string } = {}) => {
   const { topicName = 'lanes', ...rest } = fields;
   return { topics: [{ topicName, partitions: [{ partition: 3, errorCode: 0, baseOffset: '7', ...rest }] }] };
@@ -86,7 +79,7 @@ describe('a fault', () => {
     const count = { opened: 0, refreshed: 0 };
     const open = async () => {
       count.opened++;
-      return cluster({}, { refreshMetadata: async () => void count.refreshed++ });
+      return cluster({ refreshMetadata: async () => void count.refreshed++ });
     };
     const { use } = createConnection(open);
     const wrapped = kafkaError({ name: 'KafkaJSNumberOfRetriesExceeded', cause: kafkaError(error) });
@@ -105,7 +98,7 @@ describe('a fault', () => {
     let opened = 0;
     const { use } = createConnection(async () => {
       if (opened++ === 0) throw kafkaError(error);
-      return cluster({});
+      return cluster();
     });
     const both = await Promise.allSettled([use(async () => {}), use(async () => {})]);
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
@@ -118,7 +111,7 @@ describe('a fault', () => {
     let reached = false;
     const open = async () => {
       if (!reached) throw kafkaError({ name: 'KafkaJSConnectionError' });
-      return cluster({});
+      return cluster();
     };
     const { use } = createConnection(open, (error) => told.push(error ? 'away' : 'back'));
     for (let n = 0; n < 3; n++) await expect(use(async () => {})).rejects.toThrow();
@@ -132,7 +125,7 @@ describe('a fault', () => {
     let reached = true;
     const open = async () => {
       if (!reached) throw kafkaError({ name: 'KafkaJSConnectionError' });
-      return cluster({});
+      return cluster();
     };
     const { use } = createConnection(open, (error) => told.push(error ? 'away' : 'back'));
     const find = () => use(() => Promise.reject(kafkaError({ name: 'KafkaJSGroupCoordinatorNotFound' })));
@@ -147,22 +140,20 @@ describe('a fault', () => {
 
 describe('reads', () => {
   const wanted = (partition: number) => ({ topic: 'lanes', partition, from: 0, bytesMax: 1_000 });
-  const record = { offset: '0', key: null, value: null };
-  const found = (partition: number, messages: unknown[], highWatermark = '0') => ({
-    partition,
-    messages,
-    highWatermark,
-  });
+  const record = { position: 0, key: 'acme', frame: Buffer.from('x') };
+  const found = (partition: number, records: unknown[], highWatermark = 0) => ({ partition, records, highWatermark });
   const responses = (...partitions: unknown[]) => ({ responses: [{ topicName: 'lanes', partitions }] });
-  const reads = (fetch: Fetch, waiting: Connection = connection({})) => createReads(connection({ fetch }), waiting);
-  const partitionsOf = ({ topics }: Parameters<Fetch>[0]) =>
+  const at = (place: string) => createConnection(async () => cluster({ findBroker: async () => place as never }));
+  const reads = (find: Find) =>
+    createReads(at('prompt'), at('waiting'), (place, request) => find(request, `${place}`) as Promise<FetchReply>);
+  const partitionsOf = ({ topics }: FetchRequest) =>
     topics.flatMap(({ partitions }) => partitions.map(({ partition }) => partition));
 
   test('that are open together go out as one fetch', async () => {
     const fetches: number[][] = [];
     const read = reads(async (request) => {
       fetches.push(partitionsOf(request));
-      return responses(...partitionsOf(request).map((partition) => found(partition, [record], '1')));
+      return responses(...partitionsOf(request).map((partition) => found(partition, [record], 1)));
     });
     await Promise.all([0, 1, 2, 3].map((partition) => read(wanted(partition), 0)));
     expect(fetches).toEqual([[0, 1, 2, 3]]);
@@ -171,7 +162,7 @@ describe('reads', () => {
   test('a fault of one partition is not that of the others', async () => {
     const read = reads(async (request) => {
       if (partitionsOf(request).includes(2)) throw kafkaError({ type: 'OFFSET_OUT_OF_RANGE', retriable: false });
-      return responses(...partitionsOf(request).map((partition) => found(partition, [record], '1')));
+      return responses(...partitionsOf(request).map((partition) => found(partition, [record], 1)));
     });
     const outcomes = await Promise.allSettled([0, 1, 2, 3].map((partition) => read(wanted(partition), 0)));
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
@@ -182,7 +173,7 @@ describe('reads', () => {
     const read = reads(async (request) => {
       const turn = room++ % 4;
       return responses(
-        ...partitionsOf(request).map((partition) => found(partition, partition === turn ? [record] : [], '1')),
+        ...partitionsOf(request).map((partition) => found(partition, partition === turn ? [record] : [], 1)),
       );
     });
     const all = await Promise.all([0, 1].map((partition) => read(wanted(partition), 0)));
@@ -192,27 +183,24 @@ describe('reads', () => {
   test.each([
     { what: 'nothing', without: responses() },
     { what: 'no topic', without: { responses: [] } },
-    { what: 'other partitions', without: responses(found(1, [], '0')) },
+    { what: 'other partitions', without: responses(found(1, [], 0)) },
   ])('an answer with $what, as comes over a quota, is no answer', async ({ without }) => {
-    const answers = [without, without, responses(found(0, [record], '1'))];
+    const answers = [without, without, responses(found(0, [record], 1))];
     const read = reads(async () => answers.shift());
     expect(await read(wanted(0), 0)).toEqual([record]);
   });
 
   test('records that cannot be made out are no end either', async () => {
-    const read = reads(async () => responses(found(0, [], '5')));
+    const read = reads(async () => responses(found(0, [], 5)));
     await expect(read(wanted(0), 0)).rejects.toThrow('no record can be made out');
   });
 
   test('none waits before it has looked, nor where others look', async () => {
     const waits: string[] = [];
-    const fetchAt =
-      (place: string): Fetch =>
-      async (request) => {
-        waits.push(`${place}: ${request.maxWaitTime > 0 ? 'waits' : 'looks'}`);
-        return responses(found(0, place === 'waiting' ? [record] : []));
-      };
-    const read = reads(fetchAt('prompt'), connection({ fetch: fetchAt('waiting') }));
+    const read = reads(async (request, place) => {
+      waits.push(`${place}: ${request.maxWaitTime > 0 ? 'waits' : 'looks'}`);
+      return responses(found(0, place === 'waiting' ? [record] : []));
+    });
     expect(await read(wanted(0), 60_000)).toEqual([record]);
     expect(waits).toEqual(['prompt: looks', 'waiting: waits']);
   });
