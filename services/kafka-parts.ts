@@ -4,13 +4,12 @@
  */
 import { lookup } from 'node:dns/promises';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { Hono } from 'hono';
 import { type Config, ConfigError, environment } from './config.ts';
 import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
 import { headersOfOutput } from './core/records/cloudevents.ts';
-import { type ForwarderOptions, startForwarder } from './edge/forwarder/forwarder.ts';
+import { keepForwarding } from './edge/forwarder/keep.ts';
 import { flowHash } from './flow-hash.ts';
 import { createInstallation } from './installation.ts';
 import { connectLanes, type KafkaLanes } from './kafka-lanes.ts';
@@ -27,7 +26,6 @@ import { consoleMetrics, createRegistry, forwarderMetrics, sinkMetrics, workerMe
 import { createShares } from './worker/shares.ts';
 import { createWorker } from './worker/worker.ts';
 
-const forwardAgainMs = 10_000;
 const drainMs = 5_000;
 /** How long a read waits at the end of a lane: records come at once all the same. */
 const readWaitMs = 250;
@@ -208,47 +206,25 @@ async function forwardToLanes(
   const lanes = connectLanes(kafka, `hookwatch-${config.edgeName}`, logger);
   const check = createCheck(lanes, kafka);
   const gates = Array.from({ length: lanes.partitions }, (_, partition) => behind(check, lanes.records(partition)));
+  const metrics = forwarderMetrics(registry);
   const forwarder = await keepForwarding({
     journal,
     lane: (tenant) => gates[lanes.partitionOf(tenant)]!,
     progress: lanes.progress(),
     tenants: config.tenants.map((tenant) => tenant.name),
     hintFile: join(config.dataFolder, 'edge', 'forwarded.json'),
-    metrics: forwarderMetrics(registry),
+    metrics,
     logger,
   });
   return {
-    catchingUp: (lane) => forwarder.catchingUp(lane),
+    catchingUp: forwarder.catchingUp,
     covered: async () => forwarder.covered(),
+    acknowledged: forwarder.acknowledged,
+    onLetGo: (records) => metrics.letGo.inc(records),
+    remarks: forwarder.troubles,
     async close() {
       await forwarder.stop(drainMs);
       await lanes.close();
-    },
-  };
-}
-
-/** Begins anew where the forwarder has failed: whatever is wrong with it, the edge goes on taking deliveries in. */
-async function keepForwarding(options: ForwarderOptions) {
-  const stopping = new AbortController();
-  let forwarder = await startForwarder(options);
-
-  async function watch(): Promise<void> {
-    for (;;) {
-      await forwarder.failed.catch(() => {});
-      await wait(forwardAgainMs, undefined, { signal: stopping.signal });
-      await forwarder.stop(0);
-      forwarder = await startForwarder(options);
-    }
-  }
-  watch().catch((error) => {
-    if (!stopping.signal.aborted) options.logger.error({ err: error }, 'Forwarding cannot begin: restart the edge');
-  });
-  return {
-    catchingUp: (lane: string) => forwarder.catchingUp(lane),
-    covered: () => forwarder.covered(),
-    stop(deadlineMs: number) {
-      stopping.abort();
-      return forwarder.stop(deadlineMs);
     },
   };
 }

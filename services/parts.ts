@@ -51,6 +51,12 @@ export interface Downstream {
   catchingUp?(lane: string): boolean;
   /** What lies before this position of the journal can be restored without it. */
   covered(): Promise<number>;
+  /** What lies before this position is in its lane, where lanes are elsewhere. */
+  acknowledged?(): number;
+  /** So many records of it, not covered, were let go by a journal that was filling up. */
+  onLetGo?(records: number): void;
+  /** What is wrong with it: deliveries are taken in all the same. */
+  remarks?(): string[];
   /** Where the journal is the log of the lanes: the last position before one from which they can be worked on anew. */
   replayable?(position: number): Promise<number>;
   /** Called when the journal takes nothing in any more, before it is closed. */
@@ -93,6 +99,7 @@ export async function runEdge(
     journalBytes,
     demoKeyPem: prepareSecrets(config).demoKeyPem,
     ...(downstream.catchingUp && { catchingUp: downstream.catchingUp }),
+    ...(downstream.remarks && { remarks: downstream.remarks }),
     registry,
     logger,
   }).catch(async (error) => {
@@ -104,6 +111,8 @@ export async function runEdge(
   const stopTrimming = keepTrimmed({
     log,
     covered: downstream.covered,
+    acknowledged: downstream.acknowledged,
+    onLetGo: downstream.onLetGo,
     replayable: downstream.replayable,
     retentionMs: config.journal.retentionMs,
     journalBytes,

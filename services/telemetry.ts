@@ -88,6 +88,18 @@ export type ForwarderMetrics = ReturnType<typeof forwarderMetrics>;
 export function forwarderMetrics(registry: Registry) {
   const { counter, gauge } = declarations(registry);
   return {
+    forwarding: gauge(
+      'hookwatch_edge_forwarding',
+      '1 while what is journaled comes into the lanes; /readyz says why it does not.',
+    ),
+    unreadable: counter(
+      'hookwatch_edge_unreadable_records_total',
+      'Records of the journal that could not be read and were passed over.',
+    ),
+    letGo: counter(
+      'hookwatch_edge_let_go_records_total',
+      'Records that Kafka had acknowledged and no checkpoint covered, when a full journal let go of them.',
+    ),
     forwarded: counter('hookwatch_edge_forwarded_records_total', 'Records that were acknowledged by their lanes.'),
     resent: counter(
       'hookwatch_edge_resent_records_total',
@@ -100,11 +112,11 @@ export function forwarderMetrics(registry: Registry) {
     ),
     unforwardedRecords: gauge(
       'hookwatch_edge_unforwarded_records',
-      'Records that no lane has acknowledged yet: what would be lost with the disk now.',
+      'Records that no lane has acknowledged yet, whether they could be read or not: what would be lost with the disk now.',
     ),
     unforwardedBytes: gauge(
       'hookwatch_edge_unforwarded_bytes',
-      'Bytes of the records that no lane has acknowledged yet.',
+      'Bytes of the records that no lane has acknowledged yet; of those that were not read yet, as many as others have on average.',
     ),
     unforwardedSeconds: gauge(
       'hookwatch_edge_unforwarded_seconds',

@@ -19,7 +19,10 @@ export function createApp(intake: Intake, readiness: Readiness, registry: Regist
   app.get('/healthz', (c) => c.json({ status: 'alive' }));
   app.get('/readyz', (c) => {
     const reasons = readiness.reasons();
-    return reasons.length === 0 ? c.json({ status: 'ready' }) : c.json({ status: 'not ready', reasons }, 503);
+    const remarks = readiness.remarks();
+    const further = remarks.length > 0 && { remarks };
+    if (reasons.length > 0) return c.json({ status: 'not ready', reasons, ...further }, 503);
+    return c.json({ status: 'ready', ...further });
   });
   app.get('/metrics', async (c) => {
     readiness.sample();

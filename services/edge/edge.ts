@@ -46,6 +46,8 @@ export interface EdgeOptions {
   stateFile: string;
   /** Where lanes are elsewhere: true while what is journaled for one arrives there late. */
   catchingUp?: ((lane: string) => boolean) | undefined;
+  /** What is wrong behind the journal, for /readyz: deliveries are taken in all the same. */
+  remarks?: (() => string[]) | undefined;
   metrics: EdgeMetrics;
   registry: Registry;
   logger: Logger;
@@ -84,8 +86,8 @@ export async function createEdge(options: EdgeOptions): Promise<Edge> {
     save: (state) => saveState(options.stateFile, state, logger, unsaved),
   });
   const journal = createJournal({ log, clock, producer, metrics, logger, limits });
-  const { journalBytes, journalBytesMax } = options;
-  const readiness = createReadiness({ journal, journalBytes, journalBytesMax, metrics });
+  const { journalBytes, journalBytesMax, remarks } = options;
+  const readiness = createReadiness({ journal, journalBytes, journalBytesMax, remarks, metrics });
   const ticker = createTicker({ lanes, clock, journal, metrics, catchingUp: options.catchingUp });
   const findEndpoint = indexEndpoints({ ...options, monotonicMs: clock.monotonicMs });
   const ledger = createLedger(metrics);
@@ -163,7 +165,13 @@ async function newestStamp(log: Log, logger: Logger): Promise<number> {
   const { first, next } = await log.bounds();
   for (let back = 1; next > first; back *= 16) {
     const from = Math.max(first, next - back);
-    const records = await log.read(from, { records: back, bytes: 64 * 1024 * 1024 });
+    const records = await log.read(from, { records: back, bytes: 64 * 1024 * 1024 }).catch((error) => {
+      logger.error(
+        { err: error, position: from },
+        "The journal's end cannot be read: a record before it gives the time",
+      );
+      return [];
+    });
     const last = records.at(-1);
     if (last) return stampOf(last.frame, logger);
     if (from === first) break;

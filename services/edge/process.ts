@@ -13,6 +13,8 @@ export interface EdgeProcessOptions {
   demoKeyPem?: string | undefined;
   /** Where lanes are elsewhere: true while what is journaled for one arrives there late. */
   catchingUp?: (lane: string) => boolean;
+  /** What is wrong behind the journal, for /readyz. */
+  remarks?: () => string[];
   registry: Registry;
   logger: Logger;
 }
@@ -26,7 +28,7 @@ export interface EdgeProcess {
 
 /** Starts an edge as it is configured. Rejects when a port is taken, a key is unreadable or the journal cannot be written. */
 export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProcess> {
-  const { config, log, journalBytes, demoKeyPem, catchingUp, registry, logger } = options;
+  const { config, log, journalBytes, demoKeyPem, catchingUp, remarks, registry, logger } = options;
   const edge = await createEdge({
     name: config.edgeName,
     host: config.host,
@@ -41,6 +43,7 @@ export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProces
     journalBytesMax: config.journal.bytesMax,
     stateFile: join(config.dataFolder, 'edge', 'state.json'),
     catchingUp,
+    remarks,
     metrics: edgeMetrics(registry),
     registry,
     logger,

@@ -48,8 +48,7 @@ export function createProducer({ edge, tenants, state: saved, randomId, save }: 
 
   function number(lane: string, receivedAt: number): RecordNumber {
     const boot = boots.get(lane)!;
-    const seq = boot.next++;
-    return { boot: boot.id, seq, id: `${receivedAt.toString(16).padStart(12, '0')}-${boot.id}-${seq}` };
+    return recordNumber(boot.id, boot.next++, receivedAt);
   }
 
   function openLane(
@@ -86,6 +85,10 @@ export function createProducer({ edge, tenants, state: saved, randomId, save }: 
     },
     number,
   };
+}
+
+export function recordNumber(boot: string, seq: number, receivedAt: number): RecordNumber {
+  return { boot, seq, id: `${receivedAt.toString(16).padStart(12, '0')}-${boot}-${seq}` };
 }
 
 /** A control record as an edge writes it; fields that its kind does not use keep their defaults. */

@@ -7,6 +7,8 @@ export interface Readiness {
   refusal(): 'not_started' | 'commit_slow' | 'journal_full' | undefined;
   /** What /readyz says: empty while deliveries are taken in and committed. */
   reasons(): string[];
+  /** What is wrong besides, and no reason to send deliveries elsewhere. */
+  remarks(): string[];
   started(): void;
   stopping(): void;
   /** Looks at the size of the journal on disk and sets the metrics. Called about once a second. */
@@ -17,13 +19,15 @@ export interface ReadinessOptions {
   journal: Journal;
   journalBytes: () => number;
   journalBytesMax: number;
+  remarks?: (() => string[]) | undefined;
   metrics: EdgeMetrics;
 }
 
 /** A full journal takes deliveries again once it is below this part of its high-water mark. */
 const refillAt = 0.95;
 
-export function createReadiness({ journal, journalBytes, journalBytesMax, metrics }: ReadinessOptions): Readiness {
+export function createReadiness(options: ReadinessOptions): Readiness {
+  const { journal, journalBytes, journalBytesMax, remarks = () => [], metrics } = options;
   let phase: 'starting' | 'started' | 'stopping' = 'starting';
   let full = false;
   metrics.journalBytesMax.set(journalBytesMax);
@@ -44,6 +48,7 @@ export function createReadiness({ journal, journalBytes, journalBytesMax, metric
       return full ? 'journal_full' : undefined;
     },
     reasons,
+    remarks,
     started() {
       phase = 'started';
     },

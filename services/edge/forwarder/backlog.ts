@@ -8,6 +8,8 @@ export interface Backlog {
   readonly oldestAt: number | undefined;
   add(record: Pick<LogRecord, 'frame'>, receivedAt: number): void;
   remove(record: Pick<LogRecord, 'frame'>, receivedAt: number): void;
+  /** Nothing waits any more: what was damaged after it had been added never will leave. */
+  clear(): void;
 }
 
 export function createBacklog(): Backlog {
@@ -25,6 +27,9 @@ export function createBacklog(): Backlog {
       backlog.bytes -= frame.length;
       // They leave in order: the next one is not older than this one.
       backlog.oldestAt = backlog.records === 0 ? undefined : receivedAt;
+    },
+    clear() {
+      Object.assign(backlog, { records: 0, bytes: 0, oldestAt: undefined });
     },
   };
   return backlog;

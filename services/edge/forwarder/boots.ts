@@ -26,6 +26,8 @@ export interface Boots {
    * it was lost. What the journal does not hold any more cannot be sent again and is passed over.
    */
   lost(worked: Worked, nowMs: number): LostRecord | undefined;
+  /** The journal turned out not to hold a record that was lost. */
+  giveUp(lost: LostRecord): void;
   /** Forgets what lies before a position, for good. */
   forget(position: number): void;
 }
@@ -43,10 +45,13 @@ interface Stay {
   readonly first: number;
   lastSeq: number;
   last: number;
+  /** The number that was given up last. */
+  givenUp: number;
   receivedAt: number;
 }
 
-export function createBoots(): Boots {
+/** `lacksBefore`: something before this position of the journal could not be read. */
+export function createBoots(lacksBefore: (position: number) => boolean = () => false): Boots {
   let stays: Stay[] = [];
 
   /** True where a boot that the worker does not name was worked on so long ago that the flow has forgotten it. */
@@ -67,7 +72,7 @@ export function createBoots(): Boots {
     add({ boot, seq, receivedAt }, position) {
       const newest = stays.at(-1);
       if (newest?.boot !== boot) {
-        stays.push({ boot, firstSeq: seq, first: position, lastSeq: seq, last: position, receivedAt });
+        stays.push({ boot, firstSeq: seq, first: position, lastSeq: seq, last: position, givenUp: -1, receivedAt });
       } else {
         newest.lastSeq = seq;
         newest.last = position;
@@ -76,14 +81,17 @@ export function createBoots(): Boots {
     },
     holds,
     lost(worked, nowMs) {
-      for (const { boot, firstSeq, lastSeq, first, receivedAt } of stays) {
+      for (const { boot, firstSeq, lastSeq, first, givenUp, receivedAt } of stays) {
         if (holds(worked, { boot, seq: lastSeq, receivedAt }, nowMs)) continue;
         const { last_seq: workedSeq, seen_seq: seenSeq } = worked.get(boot) ?? { last_seq: -1, seen_seq: -1 };
-        if (workedSeq + 1 < firstSeq) continue;
+        if (workedSeq + 1 === givenUp || (workedSeq + 1 < firstSeq && !lacksBefore(first))) continue;
         const seenLater = seenSeq > workedSeq || laterThan(boot).some((later) => worked.has(later.boot));
         return seenLater ? { boot, seq: workedSeq + 1, from: first } : undefined;
       }
       return undefined;
+    },
+    giveUp({ boot, seq }) {
+      for (const stay of stays) if (stay.boot === boot) stay.givenUp = seq;
     },
     forget(position) {
       stays = stays.filter((stay, index) => stay.last >= position || index === stays.length - 1);

@@ -24,10 +24,11 @@ export function createCoverage(
     async advance(signal) {
       if (open && !isCovered(open)) return;
       while (!signal.aborted) {
-        const records = await readJournal(position);
+        const { records, next } = await readJournal(position);
         open = records.find((record) => !isCovered(record));
-        position = open?.position ?? (records.at(-1)?.position ?? position - 1) + 1;
-        if (open || records.length === 0) return;
+        if (!open && next === position) return;
+        position = open?.position ?? next;
+        if (open) return;
         await breathe();
       }
     },

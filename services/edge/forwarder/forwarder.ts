@@ -10,23 +10,26 @@
  * 2. A partition that is stuck holds up no other one: each has a place of its own in the journal, and one batch in memory.
  * 3. What a lane has acknowledged and lost all the same is seen from what its worker says, and sent again.
  * 4. The journal keeps what the newest snapshot but one of a lane does not hold, and what has not been acknowledged.
+ * 5. What cannot be read of the journal is passed over, counted, said and kept aside; in the lane ticks stand in for it.
  */
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { placeOf } from '../../core/records/place.ts';
+import { placeOfAnyVersion } from '../../core/records/place.ts';
 import type { Log, LogRecord } from '../../ports/log/log.ts';
 import type { Progress } from '../../ports/progress/progress.ts';
 import type { ForwarderMetrics } from '../../telemetry.ts';
-import type { Backlog } from './backlog.ts';
+import { createGauges } from './gauges.ts';
 import { type Hint, readHint, writeHint } from './hint.ts';
+import { createReadableJournal } from './readable.ts';
 import { createJournalReader } from './reader.ts';
 import { createRetry } from './retry.ts';
 import { createRoute, type Partition, type Route } from './route.ts';
-import { createRoutes } from './routes.ts';
+import { createRoutes, type Routes } from './routes.ts';
 import { createSight } from './sight.ts';
 import { createTrouble } from './trouble.ts';
+import { createUnreadable } from './unreadable.ts';
 
 export interface ForwarderOptions {
   journal: Pick<Log, 'read' | 'bounds'>;
@@ -35,7 +38,7 @@ export interface ForwarderOptions {
   progress: Pick<Progress, 'latest'>;
   /** The lanes that are worked on. Whatever else is in the journal is brought into its lane too. */
   tenants: readonly string[];
-  /** Remembers over restarts what was acknowledged; its folder is made if need be. */
+  /** Remembers over restarts what was acknowledged; its folder is made if need be, and takes what cannot be read. */
   hintFile: string;
   metrics: ForwarderMetrics;
   logger: Logger;
@@ -69,6 +72,9 @@ const defaultLimits: ForwarderLimits = {
   noteIntervalMs: 1_000,
 };
 
+const failedWords = 'Forwarding has failed: deliveries stay in the journal';
+/** Beside the hint. */
+const unreadableName = 'unreadable.jsonl';
 /** A lane whose oldest unacknowledged record is older than this is not live. */
 const lagMsMax = 5_000;
 
@@ -79,12 +85,13 @@ export interface Forwarder {
   catchingUp(tenant: string): boolean;
   /** The journal may let go of what lies before this position. */
   covered(): number;
+  /** Everything before this position was acknowledged by its lane, though it may be lost there before it is covered. */
+  acknowledged(): number;
+  /** What is wrong now, for people. */
+  troubles(): string[];
   /** Brings what is left into the lanes, for at most `deadlineMs`. The journal is the caller's to close, after this. */
   stop(deadlineMs: number): Promise<void>;
 }
-
-/** What one read of the journal takes: this thread has deliveries to answer, so about a millisecond. */
-const readLimits = { records: 1_000, bytes: 1024 * 1024 };
 
 /** Reads the journal's bounds and the hint, and goes on by itself. Rejects where the journal cannot be read. */
 export async function startForwarder(options: ForwarderOptions): Promise<Forwarder> {
@@ -124,15 +131,18 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
   const stopping = new AbortController();
   const { signal } = stopping;
   const guard = Promise.withResolvers<void>();
-  const failed = Promise.withResolvers<never>();
-  failed.promise.catch((error) =>
-    logger.error({ err: error }, 'Forwarding has failed: deliveries stay in the journal'),
-  );
-  const keep = (task: Promise<void>) => void task.catch(failed.reject);
+  const failure = createFailure(logger);
+  const { keep } = failure;
 
-  const retryRead = createRetry({ ...limits, signal, trouble: troubles.journal });
+  const unreadable = createUnreadable({ file: join(dirname(options.hintFile), unreadableName), metrics, logger });
+  const readable = createReadableJournal({
+    journal,
+    retry: createRetry({ ...limits, signal, trouble: troubles.journal }),
+    onUnreadable: unreadable.note,
+  });
+  const gauges = createGauges(metrics);
   const reader = createJournalReader({
-    readJournal: async (from) => (await retryRead(() => journal.read(from, readLimits))) ?? [],
+    readJournal: readable.read,
     position: Math.min(start.covered, start.others),
     onRecords: enter,
     pollIntervalMs: limits.pollIntervalMs,
@@ -142,6 +152,7 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
     tenants: options.tenants,
     progress: options.progress,
     readJournal: reader.read,
+    lacksBefore: readable.lacksBefore,
     coveredTo: start.covered,
     routes,
     trouble: troubles.progress,
@@ -167,8 +178,9 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
 
   /** Takes records into account before any route comes upon them. */
   function enter(records: readonly LogRecord[]): void {
+    gauges.add(records);
     for (const record of records) {
-      const place = placeOf(record.frame);
+      const place = placeOfAnyVersion(record.frame);
       const route = routes.open(record.key, record.position);
       if (record.position >= route.positionOf(record.key)) route.backlog.add(record, place.receivedAt);
       sight.add(place, record.position);
@@ -176,7 +188,12 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
     for (const route of routes.all()) route.wake();
   }
 
-  const covered = () => Math.min(sight.coveredTo, ...Object.values(routes.positions()));
+  const acknowledged = () => Math.min(reader.position, ...Object.values(routes.positions()));
+  const covered = () => Math.min(sight.coveredTo, acknowledged());
+  const wrong = (...kinds: (keyof typeof troubles)[]) => [
+    ...(failure.broken ? [failedWords] : []),
+    ...kinds.flatMap((kind) => troubles[kind].lasting() ?? []),
+  ];
 
   async function look(): Promise<void> {
     while (!signal.aborted) {
@@ -188,8 +205,12 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
 
   let noted = '';
   async function note(): Promise<void> {
-    setGauges(metrics, [...routes.all()], now());
-    metrics.uncoveredRecords.set(reader.position - covered());
+    // Where even this cannot be read, what is known is told.
+    const { first, next } = await journal.bounds().catch(() => ({ first: 0, next: reader.position }));
+    const backlogs = [...routes.all()].map(({ backlog }) => backlog);
+    gauges.set(backlogs, next, reader.position, now());
+    metrics.uncoveredRecords.set(Math.max(0, reader.position - Math.max(first, covered())));
+    metrics.forwarding.set(wrong('lanes', 'journal').length > 0 ? 0 : 1);
     const hint: Hint = { covered: covered(), lanes: routes.positions() };
     const text = JSON.stringify(hint);
     if (text === noted) return;
@@ -212,15 +233,12 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
 
   async function drain(deadlineMs: number): Promise<void> {
     const endsAt = performance.now() + deadlineMs;
-    const { next } = await journal.bounds();
+    const { next } = await journal.bounds().catch(() => ({ next: reader.position }));
     const isLeft = () => [reader.position, ...Object.values(routes.positions())].some((position) => position < next);
     while (isLeft() && performance.now() < endsAt) await wait(limits.pollIntervalMs);
   }
 
-  for (const tenants of Map.groupBy([...options.tenants, ...Object.keys(start.lanes)], options.lane).values()) {
-    const position = Math.min(...tenants.map((tenant) => start.lanes[tenant] ?? start.others));
-    for (const tenant of tenants) routes.open(tenant, position);
-  }
+  openRoutes(routes, options, start);
   if (start.guardedTo <= reader.position) guard.resolve();
   keep(reader.run(signal));
   keep(look());
@@ -228,29 +246,42 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
   keep(notes);
 
   return {
-    failed: failed.promise,
+    failed: failure.promise,
     catchingUp(tenant) {
-      const oldestAt = routes.of(tenant)?.backlog.oldestAt;
-      return oldestAt !== undefined && now() - oldestAt > lagMsMax;
+      const since = [routes.of(tenant)?.backlog.oldestAt, gauges.standingSince];
+      return failure.broken || since.some((at) => at !== undefined && now() - at > lagMsMax);
     },
     covered,
+    acknowledged,
+    troubles: () => wrong('lanes', 'journal', 'progress', 'hint'),
     async stop(deadlineMs) {
       try {
         await drain(deadlineMs);
       } finally {
         stopping.abort();
         await notes.catch(() => {});
+        await unreadable.settled();
       }
     },
   };
 }
 
-function setGauges(metrics: ForwarderMetrics, routes: readonly Route[], nowMs: number): void {
-  const sum = (count: (backlog: Backlog) => number) => routes.reduce((total, { backlog }) => total + count(backlog), 0);
-  metrics.unforwardedRecords.set(sum(({ records }) => records));
-  metrics.unforwardedBytes.set(sum(({ bytes }) => bytes));
-  const ages = routes.map(({ backlog }) => nowMs - (backlog.oldestAt ?? nowMs));
-  metrics.unforwardedSeconds.set(Math.max(0, ...ages) / 1000);
+function openRoutes(routes: Routes, { tenants, lane }: ForwarderOptions, { lanes, others }: Start): void {
+  for (const sharing of Map.groupBy([...tenants, ...Object.keys(lanes)], lane).values()) {
+    const position = Math.min(...sharing.map((tenant) => lanes[tenant] ?? others));
+    for (const tenant of sharing) routes.open(tenant, position);
+  }
+}
+
+/** Of tasks that end only by a fault of this program. */
+function createFailure(logger: Logger) {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const failure = { promise, broken: false, keep: (task: Promise<void>) => void task.catch(reject) };
+  promise.catch((error) => {
+    failure.broken = true;
+    logger.error({ err: error }, failedWords);
+  });
+  return failure;
 }
 
 function createTroubles(logger: Logger) {

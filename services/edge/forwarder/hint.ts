@@ -2,9 +2,11 @@
  * Where forwarding was when it was last looked at. It is a hint: without it, or with an old one, records are sent again,
  * which has no effect. So it is written without waiting for the disk.
  */
+import { hash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { placeOf } from '../../core/records/place.ts';
+import { FrameError } from '../../core/records/codec.ts';
+import { placeOfAnyVersion } from '../../core/records/place.ts';
 import type { Log } from '../../ports/log/log.ts';
 
 export interface Hint {
@@ -44,5 +46,15 @@ export async function writeHint(file: string, journal: Pick<Log, 'read'>, hint: 
 
 async function idAt(journal: Pick<Log, 'read'>, position: number): Promise<string | undefined> {
   const [record] = await journal.read(position, { records: 1, bytes: 1 });
-  return record?.position === position ? placeOf(record.frame).id : undefined;
+  return record?.position === position ? idOf(record.frame) : undefined;
+}
+
+/** A frame that is no record tells one journal from another all the same. */
+function idOf(frame: Uint8Array): string {
+  try {
+    return placeOfAnyVersion(frame).id;
+  } catch (error) {
+    if (error instanceof FrameError) return hash('sha256', frame);
+    throw error;
+  }
 }

@@ -8,14 +8,13 @@ import type { LogRecord } from '../../ports/log/log.ts';
 export interface JournalReader {
   /** Everything before this position has been read. */
   readonly position: number;
-  /** Records from a position on, in part, of those that have been read; none where there are none. */
-  read(from: number): Promise<readonly LogRecord[]>;
+  /** Records from a position on, in part, of those that have been read. */
+  read(from: number): Promise<Passage>;
   /** Reads on until the signal. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 export interface JournalReaderOptions {
-  /** Some records of the journal from a position on. */
   readJournal: ReadJournal;
   /** Where to begin. */
   position: number;
@@ -24,15 +23,21 @@ export interface JournalReaderOptions {
   pollIntervalMs: number;
 }
 
-export type ReadJournal = (from: number) => Promise<readonly LogRecord[]>;
+/** Some records of the journal from a position on. */
+export type ReadJournal = (from: number) => Promise<Passage>;
+
+/** A part of the journal, without what cannot be read of it. */
+export interface Passage {
+  records: readonly LogRecord[];
+  /** It ends before this position: where it began, at the end of the journal. */
+  next: number;
+}
 
 const kept = { chunks: 64, bytes: 8 * 1024 * 1024 };
 
-interface Chunk {
+interface Chunk extends Passage {
   first: number;
-  next: number;
   bytes: number;
-  records: readonly LogRecord[];
 }
 
 export function createJournalReader(options: JournalReaderOptions): JournalReader {
@@ -41,18 +46,19 @@ export function createJournalReader(options: JournalReaderOptions): JournalReade
   let keptBytes = 0;
   let position = options.position;
 
-  function keep(first: number, records: readonly LogRecord[]): void {
+  function keep(first: number, { records, next }: Passage): void {
     const bytes = records.reduce((sum, { frame }) => sum + frame.length, 0);
-    chunks.push({ first, next: records.at(-1)!.position + 1, bytes, records });
+    chunks.push({ first, next, bytes, records });
     keptBytes += bytes;
     while (chunks.length > kept.chunks || (keptBytes > kept.bytes && chunks.length > 1)) {
       keptBytes -= chunks.shift()!.bytes;
     }
   }
 
-  function recall(from: number): readonly LogRecord[] | undefined {
+  function recall(from: number): Passage | undefined {
     const chunk = chunks.find(({ first, next }) => first <= from && from < next);
-    return from === chunk?.first ? chunk.records : chunk?.records.filter((record) => record.position >= from);
+    if (!chunk || chunk.first === from) return chunk;
+    return { records: chunk.records.filter((record) => record.position >= from), next: chunk.next };
   }
 
   return {
@@ -63,22 +69,25 @@ export function createJournalReader(options: JournalReaderOptions): JournalReade
       // This thread has deliveries to answer. And meanwhile another one may have read the same.
       await breathe();
       const recalled = recall(from);
-      if (recalled || from >= position) return recalled ?? [];
-      const records = (await readJournal(from)).filter((record) => record.position < position);
-      if (records.length > 0) keep(from, records);
-      return records;
+      if (recalled || from >= position) return recalled ?? { records: [], next: from };
+      const { records, next } = await readJournal(from);
+      const passage = {
+        records: records.filter((record) => record.position < position),
+        next: Math.min(next, position),
+      };
+      if (passage.next > from) keep(from, passage);
+      return passage;
     },
     async run(signal) {
       while (!signal.aborted) {
-        const records = await readJournal(position);
-        const last = records.at(-1);
-        if (!last) {
+        const passage = await readJournal(position);
+        if (passage.next === position) {
           await wait(pollIntervalMs, undefined, { signal }).catch(() => {});
           continue;
         }
-        onRecords(records);
-        keep(position, records);
-        position = last.position + 1;
+        onRecords(passage.records);
+        keep(position, passage);
+        position = passage.next;
         await breathe();
       }
     },

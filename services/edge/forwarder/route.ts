@@ -7,7 +7,7 @@
  *    until the older ones have arrived, and nobody else's.
  */
 import { headersOfPlace } from '../../core/records/cloudevents.ts';
-import { type Place, placeOf } from '../../core/records/place.ts';
+import { type Place, placeOfAnyVersion } from '../../core/records/place.ts';
 import type { Log, LogRecord, NewRecord } from '../../ports/log/log.ts';
 import type { ForwarderMetrics } from '../../telemetry.ts';
 import { type Backlog, createBacklog } from './backlog.ts';
@@ -21,8 +21,11 @@ export interface Route {
   readonly backlog: Backlog;
   /** Everything of the tenant before this position of the journal was acknowledged. */
   positionOf(tenant: string): number;
-  /** Sends the tenant's records again from a position on. Resolves with the lane's position of the last one. */
-  resend(tenant: string, from: number): Promise<number>;
+  /**
+   * Sends the tenant's records again from a position on, behind those that stand in for what could not be read. Resolves
+   * with the lane's position of the last one.
+   */
+  resend(tenant: string, from: number, standIns: readonly NewRecord[]): Promise<number>;
   /** There is more to read. */
   wake(): void;
   run(signal: AbortSignal): Promise<void>;
@@ -49,6 +52,8 @@ interface Cursor {
     readonly tenant: string;
     /** Records from here on were not sent before. */
     readonly newFrom: number;
+    /** They go first. */
+    standIns: readonly NewRecord[];
     /** Position of the newest one in the lane. */
     sentTo: number;
     readonly done: (sentTo: number) => void;
@@ -66,7 +71,7 @@ export function createRoute(options: RouteOptions): Route {
   const main: Cursor = { position: options.position };
   const resends: Cursor[] = [];
   /** What is to be sent again from the next turn on: what is in hand now is finished first. */
-  const asked: { tenant: string; from: number; done(sentTo: number): void }[] = [];
+  const asked: { from: number; resend: Omit<NonNullable<Cursor['resend']>, 'newFrom' | 'sentTo'> }[] = [];
   let turns = 0;
   let wake = () => {};
 
@@ -81,7 +86,7 @@ export function createRoute(options: RouteOptions): Route {
   const endOf = ({ resend }: Cursor) => (resend ? main.position : reader.position);
 
   function prepare(cursor: Cursor, record: LogRecord): Outgoing | undefined {
-    const place = placeOf(record.frame);
+    const place = placeOfAnyVersion(record.frame);
     if (!options.passesOver(record.position, place)) return outgoing(record, place);
     if (isNew(cursor, record.position)) backlog.remove(record, place.receivedAt);
     return undefined;
@@ -94,8 +99,8 @@ export function createRoute(options: RouteOptions): Route {
     let { position } = cursor;
     // Not for long: what another partition has just read is at hand for a while only.
     for (let reads = 0; position < endOf(cursor) && (batch.length === 0 || reads < readsMax); reads++) {
-      const records = await reader.read(position);
-      if (records.length === 0) break;
+      const { records, next } = await reader.read(position);
+      if (next === position) break;
       for (const record of records) {
         if (record.position >= endOf(cursor)) return { batch, position: record.position };
         const taken = takes(cursor, record.key) ? prepare(cursor, record) : undefined;
@@ -105,8 +110,8 @@ export function createRoute(options: RouteOptions): Route {
           if (full && batch.length > 0) return { batch, position: record.position };
           batch.push(taken);
         }
-        position = record.position + 1;
       }
+      position = next;
     }
     return { batch, position };
   }
@@ -119,7 +124,17 @@ export function createRoute(options: RouteOptions): Route {
     if (cursor.resend) cursor.resend.sentTo = first + batch.length - 1;
   }
 
+  async function standIn(resend: NonNullable<Cursor['resend']>): Promise<void> {
+    const batch = resend.standIns.slice(0, options.batchRecordsMax);
+    const first = await retry(() => partition.append(batch));
+    if (first === undefined) return;
+    metrics.resent.inc(batch.length);
+    resend.sentTo = first + batch.length - 1;
+    resend.standIns = resend.standIns.slice(batch.length);
+  }
+
   async function forward(cursor: Cursor): Promise<void> {
+    if (cursor.resend && cursor.resend.standIns.length > 0) return standIn(cursor.resend);
     const { batch, position } = await gather(cursor);
     if (batch.length > 0) {
       const first = await retry(() => partition.append(batch));
@@ -135,9 +150,9 @@ export function createRoute(options: RouteOptions): Route {
   return {
     backlog,
     positionOf: (tenant) => resendOf(tenant)?.position ?? main.position,
-    resend(tenant, from) {
+    resend(tenant, from, standIns) {
       return new Promise((done) => {
-        asked.push({ tenant, from, done });
+        asked.push({ from, resend: { tenant, standIns, done } });
         wake();
       });
     },
@@ -145,10 +160,11 @@ export function createRoute(options: RouteOptions): Route {
     async run(signal) {
       signal.addEventListener('abort', () => wake(), { once: true });
       while (!signal.aborted) {
-        for (const { tenant, from, done } of asked.splice(0)) {
-          resends.push({ position: from, resend: { tenant, newFrom: main.position, sentTo: -1, done } });
+        for (const { from, resend } of asked.splice(0)) {
+          resends.push({ position: from, resend: { ...resend, newFrom: main.position, sentTo: -1 } });
         }
         if (resends.length === 0 && main.position >= reader.position) {
+          backlog.clear();
           await new Promise<void>((resolve) => {
             wake = resolve;
           });

@@ -1,12 +1,13 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type Place, placeOf } from '../../core/records/place.ts';
+import { type Place, placeOfAnyVersion } from '../../core/records/place.ts';
 import type { LogRecord } from '../../ports/log/log.ts';
 import type { Progress } from '../../ports/progress/progress.ts';
 import { type Boots, createBoots, type LostRecord, type Worked, workedOf } from './boots.ts';
 import { createCoverage } from './coverage.ts';
 import type { ReadJournal } from './reader.ts';
 import type { Routes } from './routes.ts';
+import { standInsFor } from './stand-ins.ts';
 import type { Trouble } from './trouble.ts';
 
 /** What workers say of this edge's lanes: what was lost on the way is sent again, and what is covered may be let go. */
@@ -29,6 +30,8 @@ export interface SightOptions {
   progress: Pick<Progress, 'latest'>;
   /** Of what has been added. */
   readJournal: ReadJournal;
+  /** Something before this position of the journal could not be read. */
+  lacksBefore(position: number): boolean;
   /** Everything in the journal before it is covered. */
   coveredTo: number;
   routes: Pick<Routes, 'of'>;
@@ -49,10 +52,12 @@ interface LaneSight {
 }
 
 export function createSight(options: SightOptions): Sight {
-  const { readJournal, routes, trouble, logger, now } = options;
-  const lanes = new Map<string, LaneSight>(options.tenants.map((tenant) => [tenant, createLaneSight(tenant)]));
+  const { readJournal, lacksBefore, routes, trouble, logger, now } = options;
+  const lanes = new Map<string, LaneSight>(
+    options.tenants.map((tenant) => [tenant, createLaneSight(tenant, options.lacksBefore)]),
+  );
   const coverage = createCoverage(readJournal, options.coveredTo, ({ key, position, frame }) =>
-    lanes.has(key) ? isCovered(placeOf(frame)) : position < routes.of(key)!.positionOf(key),
+    lanes.has(key) ? isCovered(placeOfAnyVersion(frame)) : position < routes.of(key)!.positionOf(key),
   );
 
   function isCovered(place: Place): boolean {
@@ -78,32 +83,46 @@ export function createSight(options: SightOptions): Sight {
     const lost = live && live.position >= quietUntil ? boots.lost(live.worked, now()) : undefined;
     if (!lost) return;
     const route = routes.of(tenant)!;
-    const from = await find(tenant, lost, route.positionOf(tenant), signal);
-    if (from === undefined) return;
-    logger.warn({ tenant, boot: lost.boot, seq: lost.seq }, 'A lane has lost records: they are sent again');
+    const found = await find(tenant, lost, route.positionOf(tenant), signal);
+    if (!found) return;
+    const { boot, seq } = lost;
+    const missing = found.place.boot === boot ? found.place.seq - seq : Infinity;
+    if (missing === Infinity || (missing > 0 && !lacksBefore(found.position))) {
+      // A worker that has gone back finds in its lane what a snapshot holds.
+      if ((lane.covered?.get(boot)?.last_seq ?? -1) >= seq) return;
+      logger.error({ tenant, boot, seq }, 'A lane has lost records that are in the journal no longer');
+      boots.giveUp(lost);
+      return;
+    }
+    logger.warn({ tenant, boot, seq }, 'A lane has lost records: they are sent again');
+    if (missing > 0) logger.error({ tenant, boot, seq, missing }, 'Ticks stand in for records that could not be read');
     lane.quietUntil = Number.POSITIVE_INFINITY;
-    route.resend(tenant, from).then((sentTo) => {
+    route.resend(tenant, found.position, standInsFor(found.place, seq)).then((sentTo) => {
       lane.quietUntil = sentTo;
     });
   }
 
-  /** Where in the journal a record stands; undefined where it has not been sent yet. */
+  /**
+   * Where in the journal a record stands, or what follows it in its lane where the journal does not hold it; undefined
+   * where that has not been sent yet.
+   */
   async function find(
     tenant: string,
     { boot, seq, from }: LostRecord,
     sentTo: number,
     signal: AbortSignal,
-  ): Promise<number | undefined> {
-    const isLost = ({ key, frame }: LogRecord) => {
-      if (key !== tenant) return false;
-      const place = placeOf(frame);
-      return place.boot === boot && place.seq === seq;
+  ): Promise<{ position: number; place: Place } | undefined> {
+    const isBefore = ({ key, frame }: LogRecord) => {
+      if (key !== tenant) return true;
+      const place = placeOfAnyVersion(frame);
+      return place.boot === boot && place.seq < seq;
     };
     for (let position = Math.max(from, coverage.position); position < sentTo && !signal.aborted; ) {
-      const records = await readJournal(position);
-      const found = records.find(isLost);
-      if (found) return found.position < sentTo ? found.position : undefined;
-      position = (records.at(-1)?.position ?? sentTo) + 1;
+      const { records, next } = await readJournal(position);
+      const found = records.find((record) => !isBefore(record));
+      if (found) return found.position < sentTo ? { ...found, place: placeOfAnyVersion(found.frame) } : undefined;
+      if (next === position) return undefined;
+      position = next;
       await breathe();
     }
     return undefined;
@@ -131,6 +150,6 @@ export function createSight(options: SightOptions): Sight {
   };
 }
 
-function createLaneSight(tenant: string): LaneSight {
-  return { tenant, boots: createBoots(), live: undefined, covered: undefined, asked: false, quietUntil: -1 };
+function createLaneSight(tenant: string, lacksBefore: SightOptions['lacksBefore']): LaneSight {
+  return { tenant, boots: createBoots(lacksBefore), live: undefined, covered: undefined, asked: false, quietUntil: -1 };
 }

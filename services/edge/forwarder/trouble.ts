@@ -6,6 +6,8 @@ import { createReminder } from '../reminder.ts';
 export interface Trouble {
   begin(who: object, error: unknown): void;
   end(who: object): void;
+  /** What is wrong now. */
+  lasting(): string | undefined;
 }
 
 /** `words` say what is wrong and what follows, `over` that it is no more. */
@@ -26,5 +28,6 @@ export function createTrouble(logger: Logger, words: string, over: string): Trou
       said = false;
       logger.info(over);
     },
+    lasting: () => (troubled.size > 0 ? words : undefined),
   };
 }

@@ -6,7 +6,11 @@ const nowMs = 100 * day;
 
 /** Boots as `a0-4` (numbers that the journal holds) in order, ten positions each; `a0-4@8` was received eight days ago. */
 function bootsOf(...texts: string[]) {
-  const boots = createBoots();
+  return bootsBehind(() => false, ...texts);
+}
+
+function bootsBehind(lacksBefore: (position: number) => boolean, ...texts: string[]) {
+  const boots = createBoots(lacksBefore);
   for (const [nth, text] of texts.entries()) {
     const [, boot, from, to, days = '0'] = /^(\w)(\d)-(\d)(?:@(\d+))?$/.exec(text)!;
     for (let seq = Number(from); seq <= Number(to); seq++) {
@@ -59,6 +63,19 @@ test.each<[name: string, record: string, worker: string[], held: boolean]>([
   const [, boot, seq, days = '0'] = /^(\w)(\d)(?:@(\d+))?$/.exec(record)!;
   const place = { boot: boot!, seq: Number(seq), receivedAt: nowMs - Number(days) * day };
   expect(bootsOf(`a0-4@${days}`, 'b0-4').holds(said(...worker), place, nowMs)).toBe(held);
+});
+
+test('what precedes the first record is asked for where something there could not be read', () => {
+  const first = (lacks: boolean) => bootsBehind(() => lacks, 'a5-8', 'b0-4').lost(said('a2/8', 'b1/3'), nowMs);
+  expect(first(true)).toMatchObject({ boot: 'a', seq: 3 });
+  expect(first(false)).toMatchObject({ boot: 'b', seq: 2 });
+});
+
+test('what was given up is asked for no more, until the worker has come past it', () => {
+  const boots = bootsOf('a0-8', 'b0-4');
+  boots.giveUp(boots.lost(said('a2/8', 'b0/4'), nowMs)!);
+  expect(boots.lost(said('a2/8', 'b0/4'), nowMs)).toMatchObject({ boot: 'b', seq: 1 });
+  expect(boots.lost(said('a5/8', 'b0/4'), nowMs)).toMatchObject({ boot: 'a', seq: 6 });
 });
 
 test('what lies before a position is forgotten, but never the newest boot', () => {

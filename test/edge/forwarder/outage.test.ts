@@ -35,7 +35,7 @@ describe('Kafka is away', () => {
     nowMs = startMs + 11_000;
     await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(402));
     const bytes = records.reduce((sum, { frame }) => sum + frame.length, 0);
-    expect(await forwarder.metric('unforwardedBytes')).toBe(bytes);
+    await eventually(async () => expect(await forwarder.metric('unforwardedBytes')).toBe(bytes));
     // The boot was opened a second after the start.
     expect(await forwarder.metric('unforwardedSeconds')).toBe(10);
     expect(forwarder.catchingUp('acme')).toBe(true);
@@ -95,7 +95,7 @@ describe('Kafka is away', () => {
       tenants: ['northwind'],
       now: () => Date.now() + lateMs,
     });
-    const edge = await startTestEdge({ log, catchingUp: forwarder.catchingUp });
+    const edge = await startTestEdge({ log, catchingUp: forwarder.catchingUp, remarks: forwarder.troubles });
     const ticks = async () => controlsOf(await log.records()).filter(({ kind }) => kind === 'tick');
     const tick = async (count: number) => {
       edge.tick();
@@ -107,10 +107,17 @@ describe('Kafka is away', () => {
     await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(4));
     await tick(2);
     expect((await edge.post()).status).toBe(202);
-    expect((await fetch(`${edge.url}/readyz`)).status).toBe(200);
+    const ready = await fetch(`${edge.url}/readyz`);
+    expect([ready.status, await ready.json()]).toEqual([
+      200,
+      { status: 'ready', remarks: ['Records cannot be brought into their lanes: they wait in the journal'] },
+    ]);
+    expect(await forwarder.metric('forwarding')).toBe(0);
     partition.away = false;
     await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
     await tick(3);
+    expect(await (await fetch(`${edge.url}/readyz`)).json()).toEqual({ status: 'ready' });
+    await eventually(async () => expect(await forwarder.metric('forwarding')).toBe(1));
     expect((await ticks()).map((control) => control.catching_up)).toEqual([false, true, false]);
     const arrived = (await recordsOf(partition)).map(({ frame }) => placeOf(frame).id);
     const journaled = (await recordsOf(log)).map(({ frame }) => placeOf(frame).id);
