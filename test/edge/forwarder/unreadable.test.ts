@@ -171,14 +171,22 @@ describe('a damaged part of the journal', () => {
     const damages: [number, number][] = [];
     const partition = createTestPartition();
     let nowMs = startMs;
-    const forwarder = await startTestForwarder({
-      journal: { log: damagedLog(journal.log, damages) },
-      partition,
-      now: () => nowMs,
-    });
+    let reads = 0;
+    const damaged = damagedLog(journal.log, damages);
+    const log: Log = {
+      ...damaged,
+      read(from, limits) {
+        if (from === 6) reads++;
+        return damaged.read(from, limits);
+      },
+    };
+    const forwarder = await startTestForwarder({ journal: { log }, partition, now: () => nowMs });
     await eventually(async () => expect(await recordsOf(partition)).toHaveLength(6));
-    damages.push([6, 8], [20, 100]);
+    damages.push([6, 100]);
     await journal.deliver(26);
+    damages.splice(0, 1, [6, 8], [20, 100]);
+    reads = 0;
+    await eventually(() => expect(reads).toBeGreaterThan(20));
     await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(26));
     await eventually(async () => expect(await forwarder.metric('forwarding')).toBe(0));
     expect(await forwarder.metric('unforwardedBytes')).toBeGreaterThan(26 * 100);
