@@ -1,5 +1,5 @@
 import type { Output } from '../core/flow/context.ts';
-import { encode } from '../core/records/codec.ts';
+import { type Allocate, encode } from '../core/records/codec.ts';
 import type { Log, NewRecord } from '../ports/log/log.ts';
 
 export interface OutboxOptions {
@@ -23,8 +23,40 @@ export interface Outbox {
 
 const appendBytesDefault = 4 * 1024 * 1024;
 
+/** Of which frames are cut; so many are kept. */
+const slabBytes = 1024 * 1024;
+const slabsMax = 16;
+
+/**
+ * Memory for frames that are let go together. Used again: for every 64 MB of buffers V8 looks through the whole heap, and
+ * a worker's is as large as its lanes' state.
+ */
+function createFrameMemory() {
+  let slabs: Buffer[] = [];
+  let current = 0;
+  let used = 0;
+  return {
+    allocate(bytes: number): Buffer {
+      if (bytes > slabBytes) return Buffer.allocUnsafe(bytes);
+      if (used + bytes > slabBytes) {
+        current++;
+        used = 0;
+      }
+      slabs[current] ??= Buffer.allocUnsafeSlow(slabBytes);
+      used += bytes;
+      return slabs[current]!.subarray(used - bytes, used);
+    },
+    letGo() {
+      slabs = slabs.slice(0, slabsMax);
+      current = 0;
+      used = 0;
+    },
+  };
+}
+
 export function createOutbox({ outputs, headersOf, appendBytesMax = appendBytesDefault }: OutboxOptions): Outbox {
   const batches: NewRecord[][] = [];
+  const memory = createFrameMemory();
   let lastBytes = 0;
 
   function add(record: NewRecord): void {
@@ -46,7 +78,7 @@ export function createOutbox({ outputs, headersOf, appendBytesMax = appendBytesD
     put(tenant, made) {
       for (const output of made) {
         const headers = headersOf?.(output);
-        add({ key: tenant, frame: encodeOutput(output), ...(headers && { headers }) });
+        add({ key: tenant, frame: encodeOutput(output, memory.allocate), ...(headers && { headers }) });
       }
     },
     async send() {
@@ -54,6 +86,7 @@ export function createOutbox({ outputs, headersOf, appendBytesMax = appendBytesD
         await outputs.append(batches[0]);
         batches.shift();
       }
+      memory.letGo();
     },
   };
 }
@@ -65,6 +98,6 @@ function sizeOf({ key, frame, headers = {} }: NewRecord): number {
   );
 }
 
-function encodeOutput({ kind, value }: Output): Buffer {
-  return encode(kind, value as never);
+function encodeOutput({ kind, value }: Output, allocate: Allocate): Buffer {
+  return encode(kind, value as never, allocate);
 }

@@ -33,9 +33,12 @@ interface Reader {
   resolver: avro.Resolver | undefined;
 }
 
+/** Gives memory of so many bytes, with anything in it. */
+export type Allocate = (bytes: number) => Buffer;
+
 /** Frames under any table of schema versions; the project's own table is behind `encode` and `decode`. */
 export interface Codec {
-  encode(kind: string, value: unknown): Buffer;
+  encode(kind: string, value: unknown, allocate?: Allocate): Buffer;
   decode(frame: Uint8Array): { kind: string; value: unknown };
 }
 
@@ -58,9 +61,9 @@ export function createCodec(table: readonly SchemaVersion[]): Codec {
   );
 
   return {
-    encode(kind, value) {
+    encode(kind, value, allocate = Buffer.allocUnsafe) {
       const { id, type } = newest.get(kind)!;
-      return frameOf(id, type, value);
+      return frameOf(id, type, value, allocate);
     },
     decode(frame) {
       const id = schemaIdOf(frame);
@@ -101,10 +104,10 @@ function replaceBytes(schema: avro.Schema): avro.Type | undefined {
 /** Where frames are built: avsc's own buffer is so small that it encodes most deliveries twice. */
 const slab = Buffer.allocUnsafeSlow(64 * 1024);
 
-function frameOf(id: number, type: avro.Type, value: unknown): Buffer {
+function frameOf(id: number, type: avro.Type, value: unknown, allocate: Allocate): Buffer {
   const end = type.encode(value, slab, headerBytes);
   // A negative end says how many bytes are missing.
-  const frame = Buffer.allocUnsafe(end < 0 ? slab.length - end : end);
+  const frame = allocate(end < 0 ? slab.length - end : end);
   if (end < 0) type.encode(value, frame, headerBytes);
   else slab.copy(frame, headerBytes, headerBytes, end);
   frame.writeUInt8(0, 0);
@@ -132,8 +135,8 @@ const codec = createCodec(schemas);
  * The framed bytes of a record, under the newest version of its schema. Throws on a value that the schema does not
  * know: a programmer error. Longs must lie in [-2^52, 2^53 - 2]; avsc 5.7 writes lower ones wrong, without a word.
  */
-export function encode<K extends RecordKind>(kind: K, value: RecordTypes[K]): Buffer {
-  return codec.encode(kind, value);
+export function encode<K extends RecordKind>(kind: K, value: RecordTypes[K], allocate?: Allocate): Buffer {
+  return codec.encode(kind, value, allocate);
 }
 
 /**
