@@ -91,11 +91,10 @@ export function createOutbox({ outputs, headersOf, appendBytesMax = appendBytesD
   };
 }
 
-function sizeOf({ key, frame, headers = {} }: NewRecord): number {
-  return Object.entries(headers).reduce(
-    (sum, [name, value]) => sum + name.length + value.length,
-    key.length + frame.length,
-  );
+function sizeOf({ key, frame, headers }: NewRecord): number {
+  let bytes = key.length + frame.length;
+  for (const name in headers) bytes += name.length + headers[name]!.length;
+  return bytes;
 }
 
 function encodeOutput({ kind, value }: Output, allocate: Allocate): Buffer {

@@ -78,17 +78,18 @@ function detailsOf({ kind, value }: Output): Pick<Attributes, 'time' | 'subject'
 }
 
 function write({ tenant, id, version, type, source = '', subject = '', time, event }: Attributes): Headers {
-  return {
+  const headers: Record<string, string> = {
     'content-type': 'application/avro',
     ce_specversion: '1.0',
     ce_id: id,
     ce_type: type,
     ce_source: source || `/lanes/${encodeURIComponent(tenant)}`,
-    ...(time >= 0 && time <= timeMax && { ce_time: new Date(time).toISOString() }),
-    ...(subject && subject.length <= subjectLengthMax && { ce_subject: withoutForbidden(subject) }),
-    ce_version: String(version),
-    traceparent: traceparentOf(event ?? id, id),
   };
+  if (time >= 0 && time <= timeMax) headers.ce_time = new Date(time).toISOString();
+  if (subject && subject.length <= subjectLengthMax) headers.ce_subject = withoutForbidden(subject);
+  headers.ce_version = String(version);
+  headers.traceparent = traceparentOf(event ?? id, id);
+  return headers;
 }
 
 /** Characters that a CloudEvents string must not hold: controls, noncharacters, halves of pairs. */
