@@ -3,7 +3,7 @@
  * quiet machine with two cores. bench/streams/README.md says what is compared and how.
  */
 import { spawnSync } from 'node:child_process';
-import { availableParallelism } from 'node:os';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startKafka, type TestKafka } from '../test/kafka/broker.ts';
@@ -16,7 +16,7 @@ import { compareSides } from './streams/comparison.ts';
 import { type Run, runSide } from './streams/run.ts';
 import { createStreamsSide, createWorkerSide, type Side } from './streams/side.ts';
 
-const usage = `Usage: node bench/streams.ts [options] [key=value ...]
+const usage = `Usage: "$(node scripts/preflight.mjs --node)" bench/streams.ts [options] [key=value ...]
 
   --seconds N     length of each lane, at 500 deliveries a second; default 200
   --tenants N     default 8
@@ -125,7 +125,7 @@ function describe({ perSecond, steadyPerSecond, perCpuSecond, brokerCpu }: Run):
 function print({ worker, streams }: Record<Side['name'], Run[]>): void {
   const line = (name: string, cells: readonly string[]) =>
     process.stdout.write(`  ${[name.padEnd(28), ...cells.map((cell) => cell.padStart(9))].join(' ')}\n`);
-  process.stdout.write(`${availableParallelism()} cores, Node ${process.version}\n`);
+  process.stdout.write(`${cpus().length} cores, Node ${process.version}\n`);
   line('records/s', ['median', ...worker.map((_, index) => `round ${index + 1}`)]);
   const samples = (of: (index: number) => number, format: (value: number) => string) => {
     const found = worker.map((_, index) => of(index));
