@@ -113,28 +113,52 @@ export interface Reading {
 
 /** A read ends before the record that would exceed its bytes: nine tenths of them are as good as all. */
 const enough = 0.9;
+/** Who gives less than a half of the share, and less than this, has come to the end of the log, or nearly. */
+const few = { records: 50, bytes: 64 * 1024 };
+/** A log to which something comes does not make the others' readers wait for longer. */
+const waitSliceMs = 50;
 
 /**
  * Reads from all at once: at most so many records and bytes together, and one record of each. The room is shared evenly,
- * so that none starves, and what some leave of theirs is shared among those that have more.
+ * so that none starves, and what some leave of theirs is shared among those that have more. A read may end early, as one
+ * of Kafka does where a fetch has ended.
  */
 export async function readTogether(readers: readonly Pick<Reader, 'read'>[], limits: ReadLimits): Promise<Reading> {
+  const { waitMs = 0 } = limits;
+  const untilMs = performance.now() + waitMs;
+  let reading = await readUp(readers, limits, 0);
+  for (let leftMs = waitMs; leftMs > 0 && reading.records === 0; leftMs = untilMs - performance.now()) {
+    const startedMs = performance.now();
+    const sliceMs = Math.min(waitSliceMs, leftMs);
+    reading = await readUp(readers, limits, sliceMs);
+    // Those that cannot wait have answered at once: whoever asks knows how to pause.
+    if (performance.now() - startedMs < sliceMs / 2) break;
+  }
+  return reading;
+}
+
+/** Until none has much more, or there is enough. Only the first read of each waits. */
+async function readUp(
+  readers: readonly Pick<Reader, 'read'>[],
+  limits: ReadLimits,
+  firstWaitMs: number,
+): Promise<Reading> {
   const reading: Reading = { batches: readers.map(() => []), records: 0, bytes: 0, more: false };
   let busy = [...readers.keys()];
-  for (let waitMs = limits.waitMs ?? 0; busy.length > 0; waitMs = 0) {
+  for (let waitMs = firstWaitMs; busy.length > 0; waitMs = 0) {
     const share = {
       records: Math.max(1, Math.floor((limits.records - reading.records) / busy.length)),
       bytes: Math.max(1, Math.floor((limits.bytes - reading.bytes) / busy.length)),
     };
     const batches = await Promise.all(busy.map((index) => readers[index]!.read({ ...share, waitMs })));
-    const filled = batches.map((batch, at) => {
+    const hasMore = batches.map((batch, at) => {
       reading.batches[busy[at]!]!.push(...batch);
       const bytes = batch.reduce((sum, { frame }) => sum + frame.length, 0);
       reading.records += batch.length;
       reading.bytes += bytes;
-      return batch.length >= share.records / 2 || bytes >= share.bytes / 2;
+      return batch.length >= Math.min(share.records / 2, few.records) || bytes >= Math.min(share.bytes / 2, few.bytes);
     });
-    busy = busy.filter((_, at) => filled[at]);
+    busy = busy.filter((_, at) => hasMore[at]);
     reading.more = busy.length > 0;
     if (reading.records >= limits.records * enough || reading.bytes >= limits.bytes * enough) break;
   }

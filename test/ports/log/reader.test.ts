@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { type Log, LogUnavailableError, type ReadLimits } from '../../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../../services/ports/log/memory.ts';
@@ -126,11 +127,37 @@ describe('reading together', () => {
     expect(reads.slice(1).map((spy) => spy.mock.calls.length)).toEqual([1, 1]);
   });
 
-  test('all are asked in the same turn, and wait only at first', async () => {
+  test('a read that ends early, where a fetch has ended, is not the end of the log', async () => {
+    const log = await logOf(1000);
+    const ending: Log = { ...log, read: (from, { bytes }) => log.read(from, { bytes, records: 60 }) };
+    const { records, more } = await readTogether([read(ending), read(await logOf(0))], { records: 900, bytes: 1e6 });
+    expect(records).toBeGreaterThanOrEqual(810);
+    expect(more).toBe(true);
+  });
+
+  test('none waits where another has something', async () => {
     const { all, reads } = await readers([1000, 0]);
     await readTogether(all, { records: 100, bytes: 1e6, waitMs: 250 });
-    expect(reads[1]!.mock.calls.map(([, { waitMs }]) => waitMs)).toEqual([250]);
-    expect(reads[0]!.mock.calls.map(([, { waitMs }]) => waitMs)).toEqual([250, 0]);
+    expect(reads.map((spy) => spy.mock.calls.map(([, { waitMs }]) => waitMs))).toEqual([[0, 0], [0]]);
+  });
+
+  test('what comes to one while all wait is given before the others have waited to their end', async () => {
+    const logs = [await logOf(0), await logOf(0)];
+    const waiting = logs.map(
+      (log): Log => ({
+        ...log,
+        async read(from, reading) {
+          await sleep(reading.waitMs ?? 0);
+          return log.read(from, reading);
+        },
+      }),
+    );
+    const reading = readTogether(
+      waiting.map((log) => read(log)),
+      { ...limits, waitMs: 60_000 },
+    );
+    await logs[1]!.append([{ key: 'a', frame: Buffer.from('x') }]);
+    expect((await reading).batches.map((batch) => batch.length)).toEqual([0, 1]);
   });
 
   test('one that is not reached costs the others nothing', async () => {
