@@ -13,6 +13,7 @@ const usage = `Usage: hookwatch <command> [options]
   audit        compares what the lanes lead to with what is in ClickHouse
   rebuild      makes the rows in ClickHouse anew from the lanes
   upgrade      lets this version of the flow take over the lanes from another one
+  resume       lets a lane go on whose log has lost what was worked on
   edge retire  declares that an edge is lost, with what it had not sent
 
   edge         the edge alone

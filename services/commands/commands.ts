@@ -38,6 +38,13 @@ export const commands: Readonly<Record<string, Command>> = {
       return { ...(await urlsOf(config)), tenants, flow: flowHash() };
     });
   },
+  async resume(args) {
+    const { resumeCommand } = await import('./resume/command.ts');
+    return resumeCommand(args, async () => {
+      const config = configFor(args);
+      return { ...(await urlsOf(config)), tenants: config.tenants.map((tenant) => tenant.name) };
+    });
+  },
   async audit(args) {
     const { auditCommand, auditUsage } = await import('./audit/command.ts');
     if (isHelp(args, auditUsage)) return 0;

@@ -14,6 +14,7 @@ import { decode, isOfKnownSchema } from '../core/records/codec.ts';
 import type { ProducerProgress } from '../core/records/generated.ts';
 import type { CheckpointHead, Checkpoints } from '../ports/checkpoints/checkpoints.ts';
 import type { Log, LogRecord } from '../ports/log/log.ts';
+import { findLoss } from './lost-log.ts';
 
 /** The function of a lane, and the hash that names it. */
 export interface Flow {
@@ -24,6 +25,13 @@ export interface Flow {
 /** A lane cannot go on as it stands: people must look. A retry does not help. */
 export class LaneStoppedError extends Error {
   readonly code = 'LANE_STOPPED';
+}
+
+/** The log is not the one that a lane's state was made of. */
+export class LogLostError extends LaneStoppedError {
+  constructor(tenant: string, position: number, loss: string) {
+    super(`Cannot resume lane ${tenant} at position ${position}: ${loss}`);
+  }
 }
 
 /** Where another flow begins: at a takeover, or at a record that only a newer version can read. */
@@ -50,7 +58,7 @@ export interface Lane {
    * `final`: the worker ends here, and has worked on nothing behind it. Resolves with the position that is saved.
    */
   checkpoint(final: boolean): Promise<number>;
-  /** @throws LaneStoppedError where the log has another record at the lane's position. */
+  /** @throws LogLostError where the log has another record at the lane's position. */
   compareIdentity(): Promise<void>;
 }
 
@@ -136,8 +144,8 @@ export function createLane({ tenant, flow, records, checkpoints, ...begin }: Lan
       return position;
     },
     async compareIdentity() {
-      const { position, recordId } = metaOf(state);
-      await compareIdentity(tenant, records, position, recordId);
+      const loss = await findLoss(records, metaOf(state));
+      if (loss) throw new LogLostError(tenant, metaOf(state).position, loss);
     },
   };
 }
@@ -147,31 +155,5 @@ async function* breathe(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array
   for (const chunk of chunks) {
     yield chunk;
     await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-/**
- * A log that was replaced or rewritten has another record where the state ends.
- * @throws LaneStoppedError
- */
-export async function compareIdentity(tenant: string, log: Log, position: number, recordId: string): Promise<void> {
-  if (position < 0) return;
-  const { first, next } = await log.bounds();
-  if (position + 1 < first || position >= next) {
-    throw new LaneStoppedError(
-      `Cannot resume lane ${tenant} at position ${position}: the log holds ${first} to ${next - 1}. ` +
-        'The log and the checkpoints are not of one installation, or records were lost.',
-    );
-  }
-  if (position < first) return;
-  const [record] = await log.read(position, { records: 1, bytes: 1 });
-  // Worked on by a newer version, which has given the lane back: only that could compare it.
-  if (record?.position === position && !isOfKnownSchema(record.frame)) return;
-  const found = record && decode(record.frame).value;
-  const foundId = found && 'id' in found ? found.id : 'nothing';
-  if (record?.position !== position || foundId !== recordId) {
-    throw new LaneStoppedError(
-      `Cannot resume lane ${tenant} at position ${position}: its state ends with record ${recordId}, the log has ${foundId} there`,
-    );
   }
 }

@@ -10,6 +10,8 @@
  *   of a                 to b; a may have gone on       waits until a has worked up to it
  *   of a                 to c                           waits: c is to work first
  *
+ * Where the log has lost what the newest checkpoint was made of, lost-log.ts comes first.
+ *
  * a has finished where its checkpoint is at the last record before the takeover, or is final.
  */
 import { createState, type FlowState, metaOf } from '../core/flow/state.ts';
@@ -18,10 +20,11 @@ import { beginEpoch } from '../core/flow/takeover.ts';
 import type { Checkpoint, CheckpointHead, Checkpoints } from '../ports/checkpoints/checkpoints.ts';
 import { restoreNewest } from '../ports/checkpoints/restore.ts';
 import { type Log, LogUnavailableError } from '../ports/log/log.ts';
-import { compareIdentity, createLane, type Flow, type Handover, type Lane, LaneStoppedError } from './lane.ts';
+import { createLane, type Flow, type Handover, type Lane, LaneStoppedError, LogLostError } from './lane.ts';
+import { findLoss, isResumed, newestOfLog, skipLost } from './lost-log.ts';
 import { createLookout, type Lookout, type Outlook, type Sighting } from './takeovers.ts';
 
-/** A lane that belongs to another flow. */
+/** A lane that belongs to another flow, or whose log has lost what was worked on. */
 export interface Waiting {
   position: number;
   epoch: number;
@@ -29,6 +32,7 @@ export interface Waiting {
   flow: string;
   why: string;
   takeover?: LaneStatus['takeover'];
+  lost?: LaneStatus['lost'];
 }
 
 export type Opened = { lane: Lane } | { waiting: Waiting };
@@ -80,12 +84,35 @@ export function createOpening({ records, checkpoints, flow }: OpeningOptions): (
     return { lane: createLane({ tenant, state, flow, records, checkpoints }) };
   }
 
+  /** Where people have said so, from the newest checkpoint that is of the log. */
+  async function resume(
+    tenant: string,
+    newest: Checkpoint,
+    beginning: FlowState,
+    loss: string,
+  ): Promise<Opened | undefined> {
+    const base = await newestOfLog(checkpoints, records, tenant, newest);
+    const { sighting } = await lookoutFor(tenant).find(beginning);
+    if (!isOurs(newest, flow.hash) || !isResumed(sighting, flow.hash)) {
+      const { message } = new LogLostError(tenant, newest.position, loss);
+      const place = { position: newest.position, epoch: metaOf(beginning).epoch, flow: newest.flow || flow.hash };
+      const lost = { from: base?.position ?? -1, ready: (await records.bounds()).next > newest.position };
+      return { waiting: { ...place, lost, why: `${message} (docs/runbooks/lane-stopped.md)` } };
+    }
+    const saved = base && (await restore(tenant, base));
+    if (base && !saved) return undefined;
+    const state = await skipLost(records, saved);
+    beginEpoch(state, sighting.takeover.epoch, flow.hash);
+    return { lane: createLane({ tenant, state, flow, records, checkpoints }) };
+  }
+
   /** Undefined where its newest checkpoint turned out to be damaged: there is an older one, or none. */
   async function attempt(tenant: string): Promise<Opened | undefined> {
     const newest = await checkpoints.newest(tenant);
     if (!newest) return { lane: createLane({ tenant, state: createState(), flow, records, checkpoints }) };
-    await compareIdentity(tenant, records, newest.position, newest.recordId);
     const beginning = await beginningOf(newest);
+    const loss = beginning && (await findLoss(records, newest));
+    if (loss) return resume(tenant, newest, beginning, loss);
     if (beginning && isOurs(newest, flow.hash)) return goOn(tenant, newest, beginning);
     if (beginning) return takeOver(tenant, newest, beginning);
     // Read to its end, where its damage shows and is remembered.

@@ -3,7 +3,7 @@ import { LaneError } from '../core/flow/flow.ts';
 import type { LaneStatus } from '../core/flow/summary.ts';
 import { FrameError } from '../core/records/codec.ts';
 import { LogUnavailableError } from '../ports/log/log.ts';
-import { type Lane, LaneStoppedError } from './lane.ts';
+import { type Lane, LaneStoppedError, LogLostError } from './lane.ts';
 import { createOpening, handedOver, type OpeningOptions, revoke, type Waiting } from './opening.ts';
 
 export interface RosterOptions extends OpeningOptions {
@@ -51,12 +51,13 @@ export function createRoster({ tenants, logger, reopenIntervalMs, ...opening }: 
   function stop(tenant: string, error: unknown): void {
     if (!isOfLane(error)) throw error;
     logger.error({ tenant, err: error }, 'lane stopped; all others go on');
-    // Nothing of it is saved from here on: a later start meets the same records.
-    close(tenant, { ...open.get(tenant)?.summary(), stopped: error.message }, false);
+    // Nothing of it is saved from here on: a later start meets the same records, unless those are others now.
+    close(tenant, { ...open.get(tenant)?.summary(), stopped: error.message }, error instanceof LogLostError);
   }
 
   function wait(tenant: string, { why, ...place }: Waiting): void {
-    if (closed.get(tenant)?.stopped !== why) logger.warn({ tenant, ...place }, `lane waits: ${why}`);
+    const level = place.lost ? 'error' : 'warn';
+    if (closed.get(tenant)?.stopped !== why) logger[level]({ tenant, ...place }, `lane waits: ${why}`);
     // Without any state, to try again would be to read the log again.
     close(tenant, { ...place, stopped: why }, place.position >= 0);
   }

@@ -38,7 +38,7 @@ export function createLookout(tenant: string, records: Log): Lookout {
       const { position, epoch } = metaOf(state);
       if (position !== origin) {
         origin = position;
-        next = position + 1;
+        next = Math.max(position + 1, (await records.bounds()).first);
         before = position;
         sighting = undefined;
         newer = undefined;

@@ -126,11 +126,12 @@ export function createWorker(options: WorkerOptions): Worker {
   let running: Promise<void> | undefined;
   let reportedAt = Number.NEGATIVE_INFINITY;
 
-  /** Lanes whose last record is not the log's are left. */
+  /** Lanes whose last record is not the log's are left. What came in place of lost records is new to the others. */
   async function compareIdentities(): Promise<void> {
     for (const lane of roster.open.values()) {
       await lane.compareIdentity().catch((error) => roster.stop(lane.tenant, error));
     }
+    position = Math.min(position, ...[...roster.open.values()].map((lane) => lane.position + 1));
   }
 
   async function readOn(): Promise<readonly LogRecord[]> {
@@ -175,6 +176,7 @@ export function createWorker(options: WorkerOptions): Worker {
     for (const lane of roster.open.values()) reportLane(metrics, lane.tenant, lane.summary(), Date.now());
     for (const tenant of tenants) metrics.working.set({ tenant }, roster.open.has(tenant) ? 1 : 0);
     const { next } = await records.bounds();
+    if (next < position) await compareIdentities();
     metrics.recordLag.set({ partition }, Math.max(0, next - position));
   }
 

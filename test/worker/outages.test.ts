@@ -6,7 +6,7 @@ import { type Log, LogUnavailableError, type NewRecord } from '../../services/po
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { createMemoryProgress } from '../../services/ports/progress/memory.ts';
 import { createRandom } from '../../services/simulator/random.ts';
-import { drained, type Installation, install, mixed, rowsOf, start, storyOf } from './installation.ts';
+import { drained, type Installation, install, mixed, patience, rowsOf, start, storyOf } from './installation.ts';
 
 const cut = () => Promise.reject(new LogUnavailableError('cut off'));
 
@@ -48,7 +48,7 @@ test('whatever is not reached for a while, the rows are the same', async () => {
   for (let from = 0; from < records.length; from += 20) {
     await rough.records.append(records.slice(from, from + 20));
     const { worker } = start(installation, options);
-    await expect.poll(() => worker.lanes().acme?.position).toBeGreaterThan(from);
+    await expect.poll(() => worker.lanes().acme?.position, patience).toBeGreaterThan(from);
     await worker.stop();
   }
   await (await drained(rough)).stop();

@@ -94,7 +94,7 @@ describe('a lane that cannot go on is left, and said so', () => {
   test('when the log ends before the checkpoint', async () => {
     const { checkpoints, outputs } = await worked();
     await troublesOf({ records: createMemoryLog(), outputs, checkpoints }).toEqual([
-      expect.stringContaining('not of one installation, or records were lost'),
+      expect.stringContaining('the log ends before it: records were lost'),
     ]);
   });
 

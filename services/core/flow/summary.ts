@@ -31,6 +31,11 @@ export type LaneStatus = Partial<LaneSummary> & {
   stopped: string;
   /** The takeover at which another flow begins, and whether the flow before it has worked up to there. */
   takeover?: { position: number; flow: string; ready: boolean } | undefined;
+  /**
+   * Set where its log has lost what was worked on: the position behind which it can be worked on once more, and whether
+   * the log has come past where the lane stopped, so that people can ask for it.
+   */
+  lost?: { from: number; ready: boolean } | undefined;
 };
 
 export function summarize(state: FlowState): LaneSummary {
