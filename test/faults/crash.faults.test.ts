@@ -20,6 +20,8 @@ async function open(): Promise<Deployment> {
     records,
     sendsAgain: false,
     workerUrl: () => installation.urls.console,
+    // The journal is the lane.
+    untilForwarded: async () => {},
     async untilStored() {
       const end = (await outputs.bounds()).next - 1;
       await vi.waitFor(

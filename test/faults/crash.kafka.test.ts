@@ -1,8 +1,12 @@
+import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { placeOf } from '../../services/core/records/place.ts';
+import { createSqliteLog } from '../../services/ports/log/sqlite.ts';
 import { startKafka } from '../kafka/broker.ts';
 import { openLanes } from '../kafka/lanes.ts';
 import { isAlive, metricOf, type PartName, startInstallation } from '../supervisor/installation.ts';
 import { type Deployment, survivesKills } from './crash.ts';
+import { allOf } from './lanes.ts';
 
 const kills = { edge: 5, worker: 5, sink: 4, clickhouse: 3, kafka: 3 };
 const brokerId = 1;
@@ -24,6 +28,7 @@ async function open(): Promise<Deployment> {
     },
   });
   onTestFinished(installation.dispose);
+  const records = lanes.records(lanes.partitionOf('northwind'));
   const urlOf = (part: 'worker' | 'sink') => installation.url(part)!;
   return {
     installation,
@@ -36,9 +41,21 @@ async function open(): Promise<Deployment> {
     async revive(part) {
       if (part === 'kafka') await kafka.start(brokerId);
     },
-    records: lanes.records(lanes.partitionOf('northwind')),
+    records,
     sendsAgain: true,
     workerUrl: () => urlOf('worker'),
+    async untilForwarded() {
+      const journal = createSqliteLog({ folder: join(installation.dataFolder, 'records'), segmentBytesMax: 1 });
+      const { next } = await journal.bounds();
+      const [last] = await journal.read(next - 1, { records: 1, bytes: 1 });
+      await journal.close();
+      const arrived = async () => {
+        const ids: string[] = [];
+        for await (const { frame } of allOf(records)) ids.push(placeOf(frame).id);
+        expect(ids.slice(-2_000)).toContain(placeOf(last!.frame).id);
+      };
+      await vi.waitFor(arrived, { timeout: 60_000, interval: 100 });
+    },
     async untilStored() {
       const stored = async () => {
         expect((await fetch(`${urlOf('sink')}/readyz`)).status).toBe(200);

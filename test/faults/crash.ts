@@ -36,6 +36,8 @@ export interface Deployment {
   sendsAgain: boolean;
   /** Where the worker tells of the lane. */
   workerUrl(): string;
+  /** Resolves once the lane has everything that edges have journaled. */
+  untilForwarded(): Promise<void>;
   /** Resolves once all outputs are in ClickHouse. */
   untilStored(): Promise<void>;
   close(): Promise<void>;
@@ -75,6 +77,7 @@ export async function survivesKills(open: () => Promise<Deployment>): Promise<vo
   });
   await killAll(deployment, seed, () => statSync(ledgerFile).size);
   await sender.stop();
+  await deployment.untilForwarded();
   const last = async () => expect(await workedTo(deployment)).toBeGreaterThanOrEqual((await records.bounds()).next - 1);
   await vi.waitFor(last, { timeout: 60_000, interval: 200 });
   await deployment.untilStored();

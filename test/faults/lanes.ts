@@ -50,7 +50,7 @@ export async function lastPositions(lanes: KafkaLanes, tenants: readonly string[
   return last;
 }
 
-async function* allOf(log: Log): AsyncGenerator<LogRecord> {
+export async function* allOf(log: Log): AsyncGenerator<LogRecord> {
   let { first: position } = await log.bounds();
   for (;;) {
     const batch = await log.read(position, { records: 5_000, bytes: 16 * 1024 * 1024 });

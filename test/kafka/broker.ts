@@ -96,7 +96,9 @@ export async function startKafka({ brokers: count = 1, config = {} }: KafkaOptio
   try {
     const cluster = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
     for (const broker of brokers) {
-      await run(['kafka.tools.StorageTool', 'format', '-t', cluster, '-c', join(broker.folder, 'broker.properties')]);
+      // In one word: an id may begin with a dash.
+      const id = `--cluster-id=${cluster}`;
+      await run(['kafka.tools.StorageTool', 'format', id, '-c', join(broker.folder, 'broker.properties')]);
     }
     await Promise.all(brokers.map(start));
   } catch (error) {

@@ -31,6 +31,7 @@ export interface ReadLimits {
  * - order: records are read in the order in which they were appended, each batch whole and without strangers between;
  * - durability: when `append` resolves, the batch survives a crash of the process and of the machine (the memory
  *   backend: of nothing). When it rejects, the batch may or may not be there: the caller's numbering must tell;
+ * - `append` has copied or sent the frames when it settles: their memory is used again;
  * - one writer at a time (Kafka: any number); any number of readers, also in other processes, which see only whole
  *   batches;
  * - nothing is retried inside. `read` resolves with an empty list at the end of the log and beyond it.
