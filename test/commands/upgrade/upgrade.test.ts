@@ -43,13 +43,15 @@ async function install() {
       idempotency_id: 'j1',
       document: {},
     });
-  return { startWorker, upgrade, lines, judge };
+  /** Before its first checkpoint a lane is anyone's. */
+  const untilSaved = () => expect.poll(() => installation.checkpoints.list('northwind')).not.toEqual([]);
+  return { startWorker, untilSaved, upgrade, lines, judge };
 }
 
 test('a version that is running takes over, and so does the one before it when it is asked to go back', async () => {
-  const { startWorker, upgrade, lines } = await install();
+  const { startWorker, untilSaved, upgrade, lines } = await install();
   const old = await startWorker('a');
-  await expect.poll(() => old.state()?.position).toBeGreaterThanOrEqual(0);
+  await untilSaved();
   const young = await startWorker('b');
   await expect.poll(() => young.state()?.stopped).toMatch(/run "hookwatch upgrade"/);
   expect(await upgrade('b')).toBe(0);
@@ -65,9 +67,9 @@ test('a version that is running takes over, and so does the one before it when i
 });
 
 test('a version that is started after the one before it was stopped takes over at once', async () => {
-  const { startWorker, upgrade, lines } = await install();
+  const { startWorker, untilSaved, upgrade, lines } = await install();
   const old = await startWorker('a');
-  await expect.poll(() => old.state()?.position).toBeGreaterThanOrEqual(0);
+  await untilSaved();
   await old.worker.stop();
   const young = await startWorker('b');
   expect(await upgrade('b')).toBe(0);
@@ -76,9 +78,9 @@ test('a version that is started after the one before it was stopped takes over a
 });
 
 test('a version that is not running yet is to be started, and the lane waits for it', async () => {
-  const { startWorker, upgrade, lines } = await install();
-  const old = await startWorker('a');
-  await expect.poll(() => old.state()?.position).toBeGreaterThanOrEqual(0);
+  const { startWorker, untilSaved, upgrade, lines } = await install();
+  await startWorker('a');
+  await untilSaved();
   expect(await upgrade('a', ['--to', 'b'], { timeoutMs: 500 })).toBe(0);
   expect(await upgrade('a', ['--to', 'b'], { timeoutMs: 500 })).toBe(0);
   expect(lines[0]).toMatch(/^northwind: flow a has finished at position \d+: start flow b now\n$/);
@@ -88,9 +90,9 @@ test('a version that is not running yet is to be started, and the lane waits for
 });
 
 test('a version whose predecessor died must wait until that has finished, and the exit code says so', async () => {
-  const { startWorker, upgrade, lines, judge } = await install();
+  const { startWorker, untilSaved, upgrade, lines, judge } = await install();
   const old = await startWorker('a');
-  await expect.poll(() => old.state()?.position).toBeGreaterThanOrEqual(0);
+  await untilSaved();
   await old.worker.leave();
   // Records that nobody can say whether it has worked on.
   await judge();
