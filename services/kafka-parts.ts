@@ -18,6 +18,7 @@ import type { KafkaConfig } from './kafka-settings.ts';
 import { createLogger } from './logger.ts';
 import { type Downstream, type EdgeContext, openWarehouse, type Running, runEdge } from './parts.ts';
 import { createConsumedLog } from './ports/log/consumed.ts';
+import { kafkaBatchBytesMax } from './ports/log/kafka-log.ts';
 import { createMergedLog } from './ports/log/merged.ts';
 import { createSinkShares } from './sink/shares.ts';
 import { createSink } from './sink/sink.ts';
@@ -66,6 +67,7 @@ export async function runWorker(config: Config): Promise<Running> {
         partition: String(partition),
         headersOf: headersOfOutput,
         readWaitMs,
+        appendBytesMax: kafkaBatchBytesMax,
         metrics,
         logger,
       }),

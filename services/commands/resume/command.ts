@@ -17,7 +17,7 @@ export interface ResumeContext extends InstallationUrls {
   error?: { write(text: string): void };
 }
 
-export const resumeUsage = `Usage: npm run hookwatch -- resume --tenant NAME [options]
+const resumeUsage = `Usage: npm run hookwatch -- resume --tenant NAME [options]
 
 Lets a lane go on that has stopped because its log has lost what was worked on: from the newest checkpoint that the log
 still agrees with, in the next epoch. What the log holds behind it is worked on once more. Rows to which nothing but lost
