@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { missingTools } from '../test/compose/tools.ts';
 import { missingJars } from '../test/kafka/jars.ts';
 import { findEngineProblem, readManifest, thisMachine } from './requirements.mjs';
 
@@ -37,6 +38,8 @@ export const projects: readonly Project[] = [
   { name: 'strace', suffix: '.strace.test.ts', workersMax: 1, timeoutMs: 60_000, readiness: strace },
   // Each file starts a broker or three, in Java.
   { name: 'kafka', suffix: '.kafka.test.ts', workersMax: 1, timeoutMs: 120_000, readiness: kafka },
+  // The files of the compose stack under the programs that will read them; one runs all of its services.
+  { name: 'compose', suffix: '.compose.test.ts', workersMax: 1, timeoutMs: 300_000, readiness: compose },
   // Crash tests measure time and load every core: one at a time.
   { name: 'faults', suffix: '.faults.test.ts', workersMax: 1, timeoutMs: 600_000, readiness: engine },
 ];
@@ -100,4 +103,15 @@ function kafka(): Readiness {
   // Some hold what is in Kafka against what is in ClickHouse.
   if (missingJars().length === 0 || process.env.HOOKWATCH_MAVEN_URL || findOnPath('mvn')) return engine();
   return { ready: false, remedy: 'apt-get install maven (or set HOOKWATCH_MAVEN_URL to a Maven repository)' };
+}
+
+/** The stack runs in mount namespaces, with Kafka and the engine in place of the images of both. */
+function compose(): Readiness {
+  const missing = missingTools();
+  if (missing.length > 0) return { ready: false, remedy: missing.join('; ') };
+  if (process.platform !== 'linux') return { ready: false, remedy: 'run the tests on Linux' };
+  if (!succeeds('unshare', '--mount', 'true')) {
+    return { ready: false, remedy: 'run the tests as root (in a container: --cap-add=SYS_ADMIN)' };
+  }
+  return kafka();
 }
