@@ -63,6 +63,8 @@ export interface Config {
   consoleHosts: string[];
   logLevel: string;
   edgeName: string;
+  /** The edge speaks TLS itself; unset: HTTP, behind a proxy that does. */
+  edgeTls: { certFile: string; keyFile: string } | undefined;
   /** A segment has at most an eighth of the journal's bytes. */
   journal: { bytesMax: number; segmentBytesMax: number; retentionMs: number };
   checkpointIntervalMs: number;
@@ -122,6 +124,8 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[a-z0-9-]{1,63}$/)
     .default('edge-1'),
+  HOOKWATCH_EDGE_TLS_CERT: z.string().optional(),
+  HOOKWATCH_EDGE_TLS_KEY: z.string().optional(),
   HOOKWATCH_JOURNAL_MB: positive.min(64, 'must be at least 64: below it too little is left to trim').default(8192),
   HOOKWATCH_OUTPUTS_MB: positive.default(4096),
   HOOKWATCH_SEGMENT_MB: positive.optional(),
@@ -132,16 +136,18 @@ const environmentSchema = z.object({
   HOOKWATCH_FACTS_TTL_DAYS: positive.max(10_000).default(400),
 });
 
-const journalSchema = environmentSchema.refine(
-  ({ HOOKWATCH_SEGMENT_MB: segment = 0, HOOKWATCH_JOURNAL_MB: journal }) => segment <= journal,
-  {
+const settingsSchema = environmentSchema
+  .refine(({ HOOKWATCH_SEGMENT_MB: segment = 0, HOOKWATCH_JOURNAL_MB: journal }) => segment <= journal, {
     path: ['HOOKWATCH_SEGMENT_MB'],
     error: ({ input }) => {
       const { HOOKWATCH_SEGMENT_MB: segment, HOOKWATCH_JOURNAL_MB: journal } = input as EnvironmentSettings;
       return `must not be above HOOKWATCH_JOURNAL_MB: it is ${segment}, and the journal may have ${journal}`;
     },
-  },
-);
+  })
+  .refine(({ HOOKWATCH_EDGE_TLS_CERT: cert, HOOKWATCH_EDGE_TLS_KEY: key }) => !cert === !key, {
+    path: ['HOOKWATCH_EDGE_TLS_CERT'],
+    error: 'goes with HOOKWATCH_EDGE_TLS_KEY: give both, or none',
+  });
 
 type EnvironmentSettings = z.infer<typeof environmentSchema>;
 
@@ -204,7 +210,7 @@ const fileSchema = z.strictObject({
  */
 export function loadConfig(variables: Readonly<Record<string, string | undefined>>, portOffset = 0): Config {
   const given = withoutEmpty(variables);
-  const settings = journalSchema.safeParse(given);
+  const settings = settingsSchema.safeParse(given);
   const kafkaSettings = parseKafkaSettings(given);
   if (!settings.success || !kafkaSettings.ok) {
     const errors = [settings.error, kafkaSettings.ok ? undefined : kafkaSettings.error];
@@ -237,6 +243,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     consoleHosts: env.HOOKWATCH_CONSOLE_HOSTS,
     logLevel: env.HOOKWATCH_LOG_LEVEL,
     edgeName: env.HOOKWATCH_EDGE_NAME,
+    edgeTls: tlsFiles(env),
     journal: {
       bytesMax: env.HOOKWATCH_JOURNAL_MB * 1024 * 1024,
       segmentBytesMax:
@@ -252,6 +259,10 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     ttlDays: { deliveries: env.HOOKWATCH_DELIVERIES_TTL_DAYS, facts: env.HOOKWATCH_FACTS_TTL_DAYS },
     ...file,
   };
+}
+
+function tlsFiles({ HOOKWATCH_EDGE_TLS_CERT: cert, HOOKWATCH_EDGE_TLS_KEY: key }: EnvironmentSettings) {
+  return cert && key ? { certFile: resolve(cert), keyFile: resolve(key) } : undefined;
 }
 
 function orHere(urls: string[], host: string, portHere: number): string[] {

@@ -76,7 +76,7 @@ async function simulate(args: string[]): Promise<number> {
   const config = loadConfig(environment);
   return simulateCommand(args, {
     dataFolder: config.dataFolder,
-    edgeUrl: `http://${config.host}:${config.ports.edge}`,
+    edgeUrl: `${config.edgeTls ? 'https' : 'http'}://${config.host}:${config.ports.edge}`,
     clickhouseUrl: config.clickhouseUrl ?? `http://${config.host}:${config.ports.clickhouse}`,
     tenants: config.tenants,
   });
@@ -102,14 +102,18 @@ async function runPart(name: string, part: Part, args: string[]): Promise<number
     process.stdout.write(partUsage(name));
     return 0;
   }
+  const config = loadConfig(environment, parsePortOffset(values['port-offset']));
+  const renews = name === 'edge' && config.edgeTls !== undefined;
+  let running: Running | undefined;
   const signalled = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+    process.on('SIGHUP', () => (renews ? running?.reload?.() : resolve()));
     // Without its supervisor a part ends, save for the edge: losing deliveries is worse than an orphan.
     if (name === 'edge') return;
     process.on('disconnect', () => resolve());
     if (process.connected === false) resolve();
   });
-  const running = await part(loadConfig(environment, parsePortOffset(values['port-offset'])));
+  running = await part(config);
   if (process.connected) process.send?.({ kind: 'ready', urls: running.urls } satisfies PartReady);
   else process.stdout.write(`${Object.values(running.urls).join('\n')}\n`);
   await Promise.race([signalled, running.failed]);

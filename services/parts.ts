@@ -37,6 +37,8 @@ import { createWorker } from './worker/worker.ts';
 export interface Running {
   urls: Record<string, string>;
   failed: Promise<never>;
+  /** Reads again what may change while it works, upon SIGHUP; undefined where that ends it. */
+  reload?: (() => void) | undefined;
   close(): Promise<void>;
 }
 
@@ -123,6 +125,7 @@ export async function runEdge(
     urls: { edge: edge.url, edgeInternal: edge.internalUrl },
     // Its supervisor starts it again; without a journal there is nothing that it could take in.
     failed: log.failed,
+    reload: edge.renewCertificate,
     async close() {
       stopTrimming();
       await edge.close();

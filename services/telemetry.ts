@@ -82,6 +82,19 @@ export function edgeMetrics(registry: Registry) {
   };
 }
 
+export type EdgeTlsMetrics = ReturnType<typeof edgeTlsMetrics>;
+
+/** Of an edge that speaks TLS itself. */
+export function edgeTlsMetrics(registry: Registry) {
+  const { gauge } = declarations(registry);
+  return {
+    certificateNotAfter: gauge(
+      'hookwatch_edge_certificate_not_after_seconds',
+      'When the certificate that is served runs out, in seconds since 1970.',
+    ),
+  };
+}
+
 export type ForwarderMetrics = ReturnType<typeof forwarderMetrics>;
 
 /** Of an edge whose lanes are in Kafka, behind its journal. */

@@ -9,6 +9,7 @@ import { decode } from '../core/records/codec.ts';
 import type { Log } from '../ports/log/log.ts';
 import type { EdgeMetrics, Registry } from '../telemetry.ts';
 import { createApp, type EdgeApp } from './app.ts';
+import type { KeptCertificate } from './certificate.ts';
 import { createEdgeClock, systemTime, type TimeSource } from './clock.ts';
 import { createControlApp } from './controls.ts';
 import { indexEndpoints } from './endpoints.ts';
@@ -31,6 +32,8 @@ export interface EdgeOptions {
   port: number;
   /** Always on loopback. */
   internalPort: number;
+  /** With it the public port speaks TLS. */
+  certificate?: KeptCertificate | undefined;
   tenants: readonly TenantConfig[];
   keys: readonly KeyConfig[];
   /** Public half of the simulator's key in PEM: trusted by tenants with `demo: true`, and by no other. */
@@ -64,6 +67,8 @@ export interface Edge {
   start(): Promise<{ url: string; internalUrl: string }>;
   /** Answers what is in flight, closes the ports, and resolves once the last record is on disk. */
   stop(): Promise<void>;
+  /** Serves what the certificate's files hold now. */
+  renewCertificate(): void;
   /** Writes the ticks that are due and looks at the size of the journal. Runs by itself once a second. */
   tick(): void;
 }
@@ -86,7 +91,8 @@ export async function createEdge(options: EdgeOptions): Promise<Edge> {
     save: (state) => saveState(options.stateFile, state, logger, unsaved),
   });
   const journal = createJournal({ log, clock, producer, metrics, logger, limits });
-  const { journalBytes, journalBytesMax, remarks } = options;
+  const { journalBytes, journalBytesMax, certificate } = options;
+  const remarks = () => [...(options.remarks?.() ?? []), ...(certificate?.remarks() ?? [])];
   const readiness = createReadiness({ journal, journalBytes, journalBytesMax, remarks, metrics });
   const ticker = createTicker({ lanes, clock, journal, metrics, catchingUp: options.catchingUp });
   const findEndpoint = indexEndpoints({ ...options, monotonicMs: clock.monotonicMs });
@@ -94,7 +100,13 @@ export async function createEdge(options: EdgeOptions): Promise<Edge> {
   const intake = createIntake({ findEndpoint, readiness, journal, clock, ledger, ticker, limits, timedOut });
   const app = createApp(intake, readiness, registry);
   const controlApp = createControlApp({ lanes, journal, metrics, limits });
-  const server = createEdgeServer({ app, limits, setting: 'HOOKWATCH_EDGE_PORT', anyHost: true });
+  const server = createEdgeServer({
+    app,
+    limits,
+    setting: 'HOOKWATCH_EDGE_PORT',
+    anyHost: true,
+    certificate: certificate?.current(),
+  });
   const internalServer = createEdgeServer({
     app: controlApp,
     limits,
@@ -123,6 +135,9 @@ export async function createEdge(options: EdgeOptions): Promise<Edge> {
       await Promise.race([journal.drain(), setTimeout(limits.drainMs, undefined, { ref: false })]);
       for (const timer of timers) clearInterval(timer);
       readiness.sample();
+    },
+    renewCertificate() {
+      if (certificate?.reload()) server.secure(certificate.current());
     },
     tick,
   };

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Log } from '../ports/log/log.ts';
-import { edgeMetrics, type Registry } from '../telemetry.ts';
+import { edgeMetrics, edgeTlsMetrics, type Registry } from '../telemetry.ts';
+import { keepCertificate } from './certificate.ts';
 import { createEdge } from './edge.ts';
 
 export interface EdgeProcessOptions {
@@ -22,18 +23,22 @@ export interface EdgeProcessOptions {
 export interface EdgeProcess {
   url: string;
   internalUrl: string;
+  /** Serves what the certificate's files hold now; undefined where it speaks no TLS. */
+  renewCertificate: (() => void) | undefined;
   /** Answers what is in flight and journals it. The log is the caller's to close, after this. */
   close(): Promise<void>;
 }
 
-/** Starts an edge as it is configured. Rejects when a port is taken, a key is unreadable or the journal cannot be written. */
+/** Starts an edge as it is configured. Rejects when a port is taken, a key or the certificate is unusable or the journal cannot be written. */
 export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProcess> {
   const { config, log, journalBytes, demoKeyPem, catchingUp, remarks, registry, logger } = options;
+  const files = config.edgeTls;
   const edge = await createEdge({
     name: config.edgeName,
     host: config.host,
     port: config.ports.edge,
     internalPort: config.ports.edgeInternal,
+    certificate: files && keepCertificate({ files, metrics: edgeTlsMetrics(registry), logger }),
     tenants: config.tenants,
     keys: config.keys,
     demoKeyPem,
@@ -49,7 +54,8 @@ export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProces
     logger,
   });
   try {
-    return { ...(await edge.start()), close: edge.stop };
+    const urls = await edge.start();
+    return { ...urls, renewCertificate: files && edge.renewCertificate, close: edge.stop };
   } catch (error) {
     await edge.stop();
     throw error;

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import * as https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -8,8 +9,16 @@ import type { EdgeLimits } from './limits.ts';
 export interface EdgeServer {
   /** Resolves with the URL once the port is open. Port 0 lets the system choose. */
   listen(host: string, port: number): Promise<string>;
+  /** New connections get this certificate; those that are open go on. Only where there was one from the beginning. */
+  secure(certificate: ServerCertificate): void;
   /** Takes no new connections, answers what is in flight, closes. After `drainMs` it closes whatever is left. */
   close(): Promise<void>;
+}
+
+/** In PEM. */
+export interface ServerCertificate {
+  cert: Buffer;
+  key: Buffer;
 }
 
 /** The port of an edge cannot be opened. */
@@ -32,10 +41,13 @@ export interface EdgeServerOptions {
   setting: string;
   /** Takes whatever the Host header says: no route looks at it, and an odd one must not cost a delivery. */
   anyHost: boolean;
+  /** With it the port speaks TLS, and nothing else. */
+  certificate?: ServerCertificate | undefined;
 }
 
-export function createEdgeServer({ app, limits, setting, anyHost }: EdgeServerOptions): EdgeServer {
+export function createEdgeServer({ app, limits, setting, anyHost, certificate }: EdgeServerOptions): EdgeServer {
   let closing = false;
+  const sockets = new Set<Socket>();
   const server = createAdaptorServer({
     fetch: app.fetch,
     hostname: 'localhost',
@@ -43,7 +55,13 @@ export function createEdgeServer({ app, limits, setting, anyHost }: EdgeServerOp
     // Bodies are read or drained by the routes themselves.
     autoCleanupIncoming: false,
     createServer: ((options: object, listener: Listener) => {
-      const created = createServer({ ...options, ...serverOptions(limits) }, serve);
+      const merged = { ...options, ...serverOptions(limits) };
+      const created = certificate
+        ? https.createServer(
+            { ...merged, ...tlsOptions(certificate), handshakeTimeout: limits.headersTimeoutMs },
+            serve,
+          )
+        : createServer(merged, serve);
       // Whoever expects 100-continue gets it only once the request's head has been accepted.
       created.on('checkContinue', serve);
       created.on('checkExpectation', serve);
@@ -57,14 +75,24 @@ export function createEdgeServer({ app, limits, setting, anyHost }: EdgeServerOp
     }) as typeof createServer,
   }) as Server;
   server.maxConnections = limits.connectionsMax;
+  // What is not TLS cannot be answered either. Without this it would be, in the clear, as a client error.
+  server.on('tlsClientError', (_, socket: Socket) => socket.destroy());
   server.on('clientError', answerClientError);
+  // Those below TLS too: the server itself knows no connection before its handshake is over.
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
 
   return {
-    listen: (host, port) => listen(server, host, port, setting),
+    listen: (host, port) => listen(server, host, port, setting, certificate ? 'https' : 'http'),
+    secure: (renewed) => (server as https.Server).setSecureContext(tlsOptions(renewed)),
     async close() {
       closing = true;
       if (!server.listening) return;
-      const deadline = setTimeout(() => server.closeAllConnections(), limits.drainMs);
+      const deadline = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, limits.drainMs);
       // A connection whose last answer was begun before the end is kept alive, and falls idle only after it.
       const idle = setInterval(() => server.closeIdleConnections(), limits.sweepIntervalMs);
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -87,7 +115,11 @@ function serverOptions(limits: EdgeLimits) {
   };
 }
 
-function listen(server: Server, host: string, port: number, setting: string): Promise<string> {
+function tlsOptions({ cert, key }: ServerCertificate) {
+  return { cert, key, minVersion: 'TLSv1.2' } as const;
+}
+
+function listen(server: Server, host: string, port: number, setting: string, scheme: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error) =>
       reject(
@@ -97,7 +129,7 @@ function listen(server: Server, host: string, port: number, setting: string): Pr
     server.listen(port, host, () => {
       server.off('error', fail);
       const { address, family, port: opened } = server.address() as AddressInfo;
-      resolve(`http://${family === 'IPv6' ? `[${address}]` : address}:${opened}`);
+      resolve(`${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${opened}`);
     });
   });
 }

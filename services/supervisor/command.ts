@@ -1,5 +1,5 @@
 /** `hookwatch start`: everything on this machine. */
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -63,7 +63,10 @@ async function supervise(config: Config, parts: PartOptions[], offset: number): 
   const logger = createLogger('supervisor', config.logLevel);
   const supervisor = createSupervisor({ parts, logger });
   const signalled = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+    // A terminal that is closed sends it, and everything ends. Where there is none, somebody means the certificate.
+    const renews = config.edgeTls !== undefined && !hasTerminal();
+    process.on('SIGHUP', () => (renews ? supervisor.reload('edge') : resolve()));
   });
   // Whoever reads along may go, a terminal too: that is no reason to die without draining.
   process.stdout.on('error', () => {});
@@ -142,6 +145,16 @@ function wantedPorts(config: Config, embedded: boolean): WantedPort[] {
     ...(config.kafka ? ownProcesses : []),
     ...(embedded ? [{ port: clickhouse, setting: 'HOOKWATCH_CLICKHOUSE_PORT' }] : []),
   ];
+}
+
+/** Whether this process has a terminal that may be closed. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function hasEngine(): boolean {

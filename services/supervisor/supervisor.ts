@@ -39,6 +39,8 @@ export interface Supervisor {
   start(): Promise<Record<string, string>>;
   /** Process id of a part, while it runs. */
   pid(name: string): number | undefined;
+  /** Has a part read again what may change while it works. One that does not work yet will read it anyway. */
+  reload(name: string): void;
   /** Drains the parts one after the other; none is started again. */
   stop(): Promise<void>;
 }
@@ -46,6 +48,8 @@ export interface Supervisor {
 interface Part extends PartOptions {
   child: ChildProcess | undefined;
   startedAt: number;
+  /** The child works. Before that a signal would end it. */
+  ready: boolean;
   /** It has worked at least once. */
   proven: boolean;
   deathsInARow: number;
@@ -55,7 +59,15 @@ interface Part extends PartOptions {
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { logger, backoffMsMin = 100, steadyMs = 60_000 } = options;
   const parts = options.parts.map(
-    (part): Part => ({ ...part, child: undefined, startedAt: 0, proven: false, deathsInARow: 0, timer: undefined }),
+    (part): Part => ({
+      ...part,
+      child: undefined,
+      startedAt: 0,
+      ready: false,
+      proven: false,
+      deathsInARow: 0,
+      timer: undefined,
+    }),
   );
   let stopping: Promise<void> | undefined;
 
@@ -69,10 +81,12 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     });
     part.child = child;
     part.startedAt = performance.now();
+    part.ready = false;
     logger.info({ part: part.name, process: child.pid }, 'part started');
     return new Promise((resolve, reject) => {
       child.on('message', ({ kind, urls }: PartReady) => {
         if (kind !== 'ready') return;
+        part.ready = true;
         part.proven = true;
         logger.info({ part: part.name, process: child.pid, urls }, 'part works');
         resolve(urls);
@@ -133,6 +147,10 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       }
     },
     pid: (name) => parts.find((part) => part.name === name)?.child?.pid,
+    reload(name) {
+      const part = parts.find((candidate) => candidate.name === name);
+      if (part?.ready) part.child?.kill('SIGHUP');
+    },
     stop,
   };
 }
