@@ -193,6 +193,7 @@ require (
 	tags.cncf.io/container-device-interface v1.0.1 // indirect
 )
 
+// As in the module's own go.mod: excludes count only in the main module.
 exclude (
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2
