@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url';
  * @property {string} module that go.mod requires and whose version is the tool's
  * @property {string} source package of the program within the module
  * @property {(version: string) => string} releaseOf the version that people know, by the module's without its `v`
- * @property {string} stamp variable of the program that takes its version, empty where Go's build information does
+ * @property {string} stamp variable of the program that takes its version
  * @property {string[]} tags of the build
  * @property {{ module: string, path: string }[]} extras files of other modules of the build that tests read
  *
@@ -42,7 +42,7 @@ export const tools = [
     module: 'github.com/caddyserver/caddy/v2',
     source: 'cmd/caddy',
     releaseOf: (version) => version,
-    stamp: '',
+    stamp: 'github.com/caddyserver/caddy/v2.CustomVersion',
     tags: [],
     extras: [],
   },
@@ -98,9 +98,8 @@ export function makeRecipe(tool, { goMod, goSum }, platform, cache) {
   const version = tool.releaseOf(requiredVersion(goMod, tool.module));
   const goMin = /^go (\S+)$/m.exec(goMod)?.[1];
   if (!goMin) throw new Error(`Cannot build ${tool.name}: its go.mod has no line "go <version>"`);
-  const stamp = tool.stamp ? ` -X ${tool.stamp}=${version}` : '';
   // Neither paths of this machine nor the state of its git: the same program everywhere.
-  const flags = ['-mod=readonly', '-trimpath', '-buildvcs=false', `-ldflags=-s -w${stamp}`];
+  const flags = ['-mod=readonly', '-trimpath', '-buildvcs=false', `-ldflags=-s -w -X ${tool.stamp}=${version}`];
   if (tool.tags.length > 0) flags.push(`-tags=${tool.tags.join(',')}`);
   const decisive = [platform, goMod, goSum, flags, tool.source, tool.extras];
   const digest = createHash('sha256').update(JSON.stringify(decisive)).digest('hex');
