@@ -1,18 +1,21 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as tls from 'node:tls';
 import pino from 'pino';
 import { expect, onTestFinished } from 'vitest';
 import { type EndpointConfig, hashToken, type TenantConfig } from '../../services/config.ts';
 import { publishedKeyPem } from '../../services/core/providers/centurylink/published-key.ts';
 import { type DecodedRecord, decode } from '../../services/core/records/codec.ts';
+import { type KeptCertificate, keepCertificate } from '../../services/edge/certificate.ts';
 import type { TimeSource } from '../../services/edge/clock.ts';
 import { createEdge, type Edge, type EdgeOptions } from '../../services/edge/edge.ts';
 import type { Log, NewRecord } from '../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
-import { createRegistry, edgeMetrics, type Registry } from '../../services/telemetry.ts';
+import { createRegistry, edgeMetrics, edgeTlsMetrics, type Registry } from '../../services/telemetry.ts';
+import { createAuthority, type TestCertificate } from './certificates.ts';
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 export const demoKeyPem = publicKey.export({ type: 'spki', format: 'pem' }) as string;
@@ -45,6 +48,28 @@ export function tenant(fields: Partial<TenantConfig> = {}): TenantConfig {
     rules: { 'account-created-then-servers': { servers: 5, within_ms: 3_600_000 } },
     ...fields,
   };
+}
+
+let overTls: { issued: TestCertificate; ca: string } | undefined;
+
+/** From now on the edges of this file speak TLS; clients here, `fetch` among them, trust them. */
+export function serveOverTls(): void {
+  const authority = createAuthority();
+  overTls = { issued: authority.issue(), ca: authority.cert };
+  tls.setDefaultCACertificates([...tls.getCACertificates('default'), authority.cert]);
+}
+
+/** Where a pair lies as files. */
+export function writeCertificate({ cert, key }: TestCertificate, folder = temporaryFolder()) {
+  const files = { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') };
+  writeFileSync(files.certFile, cert);
+  writeFileSync(files.keyFile, key);
+  return files;
+}
+
+function keepTestCertificate(issued: TestCertificate, registry: Registry): KeptCertificate {
+  const logger = pino({ level: 'silent' });
+  return keepCertificate({ files: writeCertificate(issued), metrics: edgeTlsMetrics(registry), logger });
 }
 
 /** A memory log whose appends can be held back and made to fail. */
@@ -171,6 +196,7 @@ export async function prepareEdge(fields: EdgeFields = {}) {
     journalBytes: () => 0,
     journalBytesMax: 1_000_000,
     logger: pino({ level: 'silent' }),
+    certificate: overTls && keepTestCertificate(overTls.issued, registry),
     ...fields,
     // Ticks come when a test asks for them.
     limits: { tickIntervalMs: 2 ** 31 - 1, ...fields.limits },
@@ -247,13 +273,17 @@ export interface RawClient {
   /** What has come back so far. */
   received(): string;
   closed(): boolean;
+  /** Bytes that have been handed to the operating system, before they were encrypted. */
+  written(): number;
   /** The error that the socket ended with. */
   failure(): Error | undefined;
 }
 
-export function rawClient(port: number): RawClient {
-  const socket = connect(port, '127.0.0.1');
+/** Over TLS where edges speak it, or where `ca` says so. */
+export function rawClient(port: number, { ca = overTls?.ca } = {}): RawClient {
+  const socket = ca ? tls.connect({ port, host: '127.0.0.1', ca }) : connect(port, '127.0.0.1');
   let received = '';
+  let written = 0;
   let closed = false;
   let failure: Error | undefined;
   socket.on('data', (data) => {
@@ -270,7 +300,11 @@ export function rawClient(port: number): RawClient {
   });
   return {
     socket,
-    send: (data) => socket.write(data),
+    send: (data) =>
+      socket.write(data, () => {
+        written += data.length;
+      }),
+    written: () => written,
     received: () => received,
     closed: () => closed,
     failure: () => failure,

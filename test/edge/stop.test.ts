@@ -21,7 +21,7 @@ test('requests in flight are journaled and answered, new connections are refused
   committing.send(request);
   sending.send(request.slice(0, -3));
   await vi.waitFor(() => expect(edge.log.batches).toHaveLength(2));
-  await vi.waitFor(() => expect(sending.socket.bytesWritten).toBe(request.length - 3));
+  await vi.waitFor(() => expect(sending.written()).toBe(request.length - 3));
   await fetch(`${edge.url}/healthz`);
 
   let stopped = false;
@@ -44,7 +44,7 @@ test('a client that never finishes does not keep the edge from stopping', async 
   const edge = await startTestEdge({ limits: { drainMs: 20 } });
   const client = rawClient(edge.port);
   client.send(request.slice(0, -3));
-  await vi.waitFor(() => expect(client.socket.bytesWritten).toBe(request.length - 3));
+  await vi.waitFor(() => expect(client.written()).toBe(request.length - 3));
   await fetch(`${edge.url}/healthz`);
   await edge.stop();
   await vi.waitFor(() => expect(client.closed()).toBe(true));
