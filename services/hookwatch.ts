@@ -15,6 +15,8 @@ const usage = `Usage: hookwatch <command> [options]
   upgrade      lets this version of the flow take over the lanes from another one
   resume       lets a lane go on whose log has lost what was worked on
   edge retire  declares that an edge is lost, with what it had not sent
+  backup       copies what a running Hookwatch knows into a folder
+  restore      makes an installation of a backup
 
   edge         the edge alone
   pipeline     worker, sink and console alone

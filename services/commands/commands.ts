@@ -1,4 +1,5 @@
 /** The commands that look after an installation: what each is given, on one machine and over Kafka. */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from '../config.ts';
 import { flowHash } from '../flow-hash.ts';
@@ -55,6 +56,20 @@ export const commands: Readonly<Record<string, Command>> = {
     if (isHelp(args, rebuildUsage)) return 0;
     return withStores(args, (stores) => rebuildCommand(args, { ...stores, flow: flowHash() }));
   },
+  async backup(args) {
+    const { backupCommand, backupUsage } = await import('./backup/command.ts');
+    if (isHelp(args, backupUsage)) return 0;
+    return withStores(args, (stores) => backupCommand(args, { ...stores, version: versionOf(), flow: flowHash() }));
+  },
+  async restore(args) {
+    const { restoreCommand, restoreUsage } = await import('./restore/command.ts');
+    if (isHelp(args, restoreUsage)) return 0;
+    const config = configFor(args);
+    const target = config.kafka
+      ? (await import('./restore/kafka-target.ts')).openKafka(config, config.kafka)
+      : (await import('./restore/machine-target.ts')).openMachine(config);
+    return restoreCommand(args, { target, tenants: config.tenants.map((tenant) => tenant.name), flow: flowHash() });
+  },
 };
 
 /** Of `hookwatch edge <name>`: the edge itself has none. */
@@ -79,6 +94,11 @@ function configFor(args: readonly string[]): Config {
   const at = args.findIndex((arg) => /^--port-offset(=|$)/.test(arg));
   const offset = at < 0 ? undefined : (args[at]!.split('=')[1] ?? args[at + 1]);
   return loadConfig(environment, parsePortOffset(offset));
+}
+
+/** As package.json has it. */
+function versionOf(): string {
+  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version;
 }
 
 async function withStores(

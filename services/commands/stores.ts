@@ -1,4 +1,6 @@
 /** What an installation keeps, opened beside its running processes: for commands that read all of it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { connectLanes } from '../kafka-lanes.ts';
 import { addressesOf, consumedBySinks } from '../kafka-parts.ts';
@@ -18,11 +20,16 @@ export interface Stores {
   /** The log that holds a tenant's lane. */
   records(tenant: string): Log;
   checkpoints(tenant: string): Checkpoints;
+  /** The log of each partition, with the checkpoints of the lanes in it. On one machine there is one. */
+  logs: readonly { partition: number; records: Log; checkpoints: Checkpoints }[];
   warehouse: SqlWarehouse;
   /** The same ClickHouse, with the tables that a rebuild fills. */
   rebuilt: SqlWarehouse;
   /** Resolves once what workers have put out until now is in ClickHouse. */
   stored(): Promise<void>;
+  lanesIn: 'sqlite' | 'kafka';
+  /** What the edge of one machine remembers over restarts; undefined where there is nothing. */
+  edgeState(): Promise<Buffer | undefined>;
   close(): Promise<void>;
 }
 
@@ -53,8 +60,11 @@ function openHere(config: Config): LaneStores {
   const outputs = createSqliteLog({ folder: outputsFolder(config), segmentBytesMax: 1 });
   const checkpoints = createFileCheckpoints(checkpointsFolder(config));
   return {
+    lanesIn: 'sqlite',
+    edgeState: () => readIfThere(join(config.dataFolder, 'edge', 'state.json')),
     records: () => records,
     checkpoints: () => checkpoints,
+    logs: [{ partition: 0, records, checkpoints }],
     stored: createStoredWait({
       sources: [{ name: 'outputs', log: outputs }],
       metricsUrls: [`http://${config.host}:${config.ports.console}/metrics`],
@@ -67,15 +77,32 @@ function openHere(config: Config): LaneStores {
 
 function openKafka(config: Config, kafka: KafkaConfig): LaneStores {
   const lanes = connectLanes(kafka, 'hookwatch-command', createLogger('command', 'error'));
+  const partitions = [...Array(lanes.partitions).keys()];
   return {
+    lanesIn: 'kafka',
+    // Edges have disks of their own.
+    edgeState: async () => undefined,
     records: (tenant) => lanes.records(lanes.partitionOf(tenant)),
     checkpoints: (tenant) => lanes.checkpoints(lanes.partitionOf(tenant)),
+    logs: partitions.map((partition) => ({
+      partition,
+      records: lanes.records(partition),
+      checkpoints: lanes.checkpoints(partition),
+    })),
     async stored() {
       const sinks = await addressesOf(config.sinkUrls);
-      const partitions = [...Array(lanes.partitions).keys()];
       const sources = partitions.flatMap((partition) => consumedBySinks(lanes, kafka, partition));
       await createStoredWait({ sources, metricsUrls: sinks.map((url) => `${url}/metrics`) })();
     },
     close: lanes.close,
   };
+}
+
+async function readIfThere(file: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

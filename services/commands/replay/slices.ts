@@ -1,5 +1,5 @@
 import type { OutputKind } from '../../core/records/codec.ts';
-import { tableOf, timeColumnOf } from '../../ports/warehouse/tables.ts';
+import { type TableKind, tableOf, timeColumnOf } from '../../ports/warehouse/tables.ts';
 import type { SqlWarehouse } from '../../ports/warehouse/warehouse.ts';
 
 /** From an instant up to, but without, another; epoch milliseconds. */
@@ -9,8 +9,8 @@ export interface Slice {
 }
 
 /** Some rows of a table: those that fulfil a condition, with what its parameters stand for. */
-export interface Selection {
-  kind: OutputKind;
+export interface Selection<Kind extends TableKind = OutputKind> {
+  kind: Kind;
   database?: string;
   where: string;
   params: Readonly<Record<string, string | number>>;
@@ -30,7 +30,7 @@ const endOfTime = Date.UTC(2299, 0);
 const sliceMsMax = 365 * 24 * hourMs;
 
 /** A condition for the rows of a slice, whose bounds are the parameters `from` and `to`. */
-export function sliceSql(kind: OutputKind): string {
+export function sliceSql(kind: TableKind): string {
   const column = timeColumnOf(kind);
   const instant = (name: string) => `fromUnixTimestamp64Milli({${name}:Int64}, 'UTC')`;
   return `${column} >= ${instant('from')} AND ${column} < ${instant('to')}`;
@@ -39,7 +39,7 @@ export function sliceSql(kind: OutputKind): string {
 /** Cuts the time of some rows so that no query over a slice has many more than so many of them to look at. */
 export async function slicesOf(
   warehouse: Pick<SqlWarehouse, 'query'>,
-  { kind, database, where, params }: Selection,
+  { kind, database, where, params }: Selection<TableKind>,
   { unitMs, rowsMax }: SliceLimits,
   { from = 0, to = endOfTime }: Partial<Slice> = {},
 ): Promise<Slice[]> {

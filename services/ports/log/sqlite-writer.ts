@@ -7,6 +7,8 @@ export interface SqliteLogOptions {
   folder: string;
   /** A segment that has grown to this size is closed and a new one begun. */
   segmentBytesMax: number;
+  /** Position of the first record of a log that is begun. Default 0; a log that is restored begins where the other one did. */
+  beginAt?: number;
 }
 
 /** The one writer of a SQLite log. Synchronous: what it returns from is on disk. */
@@ -29,10 +31,10 @@ interface OpenSegment {
 }
 
 /** Opens the newest segment, or the first one. Throws when another process writes to the folder. */
-export function openSqliteWriter({ folder, segmentBytesMax }: SqliteLogOptions): SqliteWriter {
+export function openSqliteWriter({ folder, segmentBytesMax, beginAt = 0 }: SqliteLogOptions): SqliteWriter {
   mkdirSync(folder, { recursive: true });
   const lock = lockFolder(folder);
-  let segment = openSegment(folder, listSegments(folder).at(-1)?.first ?? 0);
+  let segment = openSegment(folder, listSegments(folder).at(-1)?.first ?? beginAt);
 
   return {
     append(packed, count) {

@@ -5,7 +5,13 @@ import { type RecordTypes, schemas } from '../../core/records/generated.ts';
 import { containerParts } from './container.ts';
 import { applyMigrations, type Migration, readMigrations, type TtlDays } from './migrations.ts';
 import { type TableKind, tableOf } from './tables.ts';
-import { type RowFilter, type SqlWarehouse, WarehouseError, type WarehouseErrorCode } from './warehouse.ts';
+import {
+  type NativeRows,
+  type RowFilter,
+  type SqlWarehouse,
+  WarehouseError,
+  type WarehouseErrorCode,
+} from './warehouse.ts';
 
 export interface ClickHouseOptions {
   /** Of ClickHouse's HTTP interface: `http://127.0.0.1:8123`. */
@@ -24,13 +30,15 @@ export interface ClickHouseOptions {
   migrations?: readonly Migration[];
 }
 
+/** The answer's status is given when it is known. */
+const wholeAnswers = { wait_end_of_query: 1 } as const;
+
 const insertSettings = {
+  ...wholeAnswers,
   // Older schemas lack fields that columns have: these take the column's default.
   input_format_avro_allow_missing_fields: 1,
   // An insert is answered when its rows are in a part, not in a buffer.
   async_insert: 0,
-  // The answer's status is given when it is known.
-  wait_end_of_query: 1,
 } as const;
 
 /**
@@ -77,15 +85,31 @@ export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWareho
       return await result.json<Row>();
     });
 
-  const send = (kind: TableKind, schema: object, bodies: readonly Uint8Array[]) =>
+  const insert = (into: string, data: Buffer) =>
     guard(options.url, async () => {
       const { stream } = await client.exec({
-        query: `INSERT INTO ${tableOf(kind, database)} FORMAT Avro`,
-        values: Readable.from([Buffer.concat(containerParts(schema, bodies))], { objectMode: false }),
+        query: `INSERT INTO ${into}`,
+        values: Readable.from([data], { objectMode: false }),
         clickhouse_settings: insertSettings,
       });
       await buffer(stream);
     });
+  const send = (kind: TableKind, schema: object, bodies: readonly Uint8Array[]) =>
+    insert(`${tableOf(kind, database)} FORMAT Avro`, Buffer.concat(containerParts(schema, bodies)));
+
+  const native: NativeRows = {
+    read: (sql, params, bytesMax) =>
+      guard(options.url, async () => {
+        const { stream } = await client.exec({
+          query: `${sql} FORMAT Native`,
+          query_params: params,
+          clickhouse_settings: { ...wholeAnswers, max_result_bytes: `${bytesMax}`, result_overflow_mode: 'throw' },
+        });
+        return await buffer(stream);
+      }),
+    write: (table, columns, rows) =>
+      insert(`${table} (${columns.map((name) => `\`${name}\``).join(', ')}) FORMAT Native`, rows),
+  };
 
   return {
     migrate: () => applyMigrations({ run, ask }, migrations, ttlDays, database),
@@ -123,6 +147,7 @@ export function createClickHouseWarehouse(options: ClickHouseOptions): SqlWareho
     },
     query: ask,
     run,
+    native,
     close: () => client.close(),
   };
 }

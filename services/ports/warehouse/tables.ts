@@ -23,7 +23,10 @@ export function tableOf(kind: TableKind, database = mainDatabase): string {
   return `${database}${viewOf[kind].slice(mainDatabase.length)}_rows`;
 }
 
-/** The column of a kind of output by which its rows lie and leave; fixed with their id. */
-export function timeColumnOf(kind: OutputKind): 'received_at' | 'first_received_at' {
+/** The column of a kind of record by which its rows lie and leave; an output's is fixed with its id. */
+export function timeColumnOf(kind: OutputKind): 'received_at' | 'first_received_at';
+export function timeColumnOf(kind: TableKind): 'received_at' | 'first_received_at' | 'refused_at';
+export function timeColumnOf(kind: TableKind): 'received_at' | 'first_received_at' | 'refused_at' {
+  if (kind === 'refusal') return 'refused_at';
   return kind === 'delivery' || kind === 'control' ? 'received_at' : 'first_received_at';
 }

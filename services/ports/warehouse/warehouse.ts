@@ -38,6 +38,20 @@ export interface Warehouse {
   close(): Promise<void>;
 }
 
+/**
+ * Rows as ClickHouse itself writes them (FORMAT Native): names and types of their columns are part of it, so that a later
+ * version of the tables takes them too. A page is held in memory whole, here and there.
+ */
+export interface NativeRows {
+  /**
+   * The rows of a query.
+   * @throws WarehouseError WAREHOUSE_DATA where they have more than `bytesMax` (uncompressed, as ClickHouse counts them)
+   */
+  read(sql: string, params: Record<string, unknown>, bytesMax: number): Promise<Buffer>;
+  /** Inserts what `read` gave; columns that are not named take their defaults. */
+  write(table: string, columns: readonly string[], rows: Buffer): Promise<void>;
+}
+
 /** What people ask in SQL; a warehouse that speaks it. */
 export interface SqlWarehouse extends Warehouse {
   /**
@@ -47,6 +61,7 @@ export interface SqlWarehouse extends Warehouse {
   query<Row = Record<string, unknown>>(sql: string, params?: Record<string, unknown>): Promise<Row[]>;
   /** Runs a statement that changes something. When it rejects, it may have been carried out, or go on. */
   run(sql: string, params?: Record<string, unknown>): Promise<void>;
+  readonly native: NativeRows;
 }
 
 /**
