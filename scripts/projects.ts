@@ -105,13 +105,15 @@ function kafka(): Readiness {
   return { ready: false, remedy: 'apt-get install maven (or set HOOKWATCH_MAVEN_URL to a Maven repository)' };
 }
 
-/** The stack runs in mount namespaces, with Kafka and the engine in place of the images of both. */
+/** The stack runs in namespaces in place of containers, with Kafka and the engine in place of their images. */
 function compose(): Readiness {
-  const missing = missingTools();
-  if (missing.length > 0) return { ready: false, remedy: missing.join('; ') };
-  if (process.platform !== 'linux') return { ready: false, remedy: 'run the tests on Linux' };
-  if (!succeeds('unshare', '--mount', 'true')) {
-    return { ready: false, remedy: 'run the tests as root (in a container: --cap-add=SYS_ADMIN)' };
+  const remedies = missingTools();
+  const wanted = ['ip', 'wget', 'nsenter', 'setpriv'].filter((name) => !findOnPath(name));
+  if (wanted.length > 0) remedies.push(`apt-get install iproute2 util-linux wget (${wanted.join(', ')})`);
+  if (!succeeds('unshare', '--mount', '--net', '--pid', '--fork', 'true')) {
+    remedies.push('run the tests on Linux as root (in a container: --cap-add=SYS_ADMIN --cap-add=NET_ADMIN)');
   }
-  return kafka();
+  const withKafka = kafka();
+  if (!withKafka.ready) remedies.push(withKafka.remedy);
+  return remedies.length > 0 ? { ready: false, remedy: remedies.join('; ') } : ready;
 }

@@ -51,7 +51,7 @@ export function missingTools(): string[] {
   const unbuilt = tools.filter((tool) => !isBuilt(readRecipe(tool))).map(({ name }) => name);
   const missing = programs.filter((name) => !findProgram(name));
   const remedies = new Set(missing.map((name) => packages[name]));
-  if (unbuilt.length > 0) remedies.add(`npm run tools (${unbuilt.join(', ')})`);
+  if (unbuilt.length > 0) remedies.add(`npm run tools (${unbuilt.join(', ')}; needs Go)`);
   return [...remedies];
 }
 
