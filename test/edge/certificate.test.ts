@@ -185,7 +185,7 @@ describe('on the port', () => {
   });
 
   test('who never begins to speak does not keep the edge from stopping', async () => {
-    const limits = { drainMs: 20, headersTimeoutMs: 60_000 };
+    const limits = { drainMs: 20, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 };
     const edge = await startTestEdge({ certificate: keep(pair).certificate, limits });
     const client = rawClient(edge.port);
     await once(client.socket, 'connect');
