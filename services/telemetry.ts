@@ -219,10 +219,20 @@ function laneMetrics(registry: Registry) {
       'rule',
       'severity',
     ]),
+    openDetections: gauge(
+      'hookwatch_open_detections',
+      'Detections that are open, from the state: until a window after they fired is over, or their account is deleted.',
+      ['tenant', 'rule', 'severity'],
+    ),
     openEpisodes: gauge('hookwatch_open_episodes', 'Alerts that are on, by metric, from the state.', [
       'tenant',
       'metric',
     ]),
+    oldestEpisodeSeconds: gauge(
+      'hookwatch_open_episode_oldest_seconds',
+      'Age of the alert that has been on for longest, by metric, from the state; 0 where none is on.',
+      ['tenant', 'metric'],
+    ),
     checkpointPosition: gauge('hookwatch_lane_checkpoint_position', 'Position of the newest checkpoint.', ['tenant']),
   };
 }

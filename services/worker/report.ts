@@ -15,8 +15,14 @@ export function reportLane(metrics: WorkerMetrics, tenant: string, summary: Lane
   for (const [outcome, count] of Object.entries(summary.ledger)) metrics.ledger.set({ tenant, outcome }, count);
   for (const { count, ...labels } of summary.deliveries) metrics.deliveries.set({ tenant, ...labels }, count);
   for (const { count, reason } of summary.rejects) metrics.rejects.set({ tenant, reason }, count);
-  for (const { count, ...labels } of summary.detections) metrics.detections.set({ tenant, ...labels }, count);
-  for (const { count, metric } of summary.openEpisodes) metrics.openEpisodes.set({ tenant, metric }, count);
+  for (const { count, open, ...labels } of summary.detections) {
+    metrics.detections.set({ tenant, ...labels }, count);
+    metrics.openDetections.set({ tenant, ...labels }, open);
+  }
+  for (const { count, metric, oldestAt } of summary.openEpisodes) {
+    metrics.openEpisodes.set({ tenant, metric }, count);
+    metrics.oldestEpisodeSeconds.set({ tenant, metric }, oldestAt === null ? 0 : Math.max(0, nowMs - oldestAt) / 1000);
+  }
 }
 
 /** Takes a lane out of the metrics: another worker may export it by now. */

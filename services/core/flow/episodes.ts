@@ -12,7 +12,8 @@ import type { AlertTrigger, Fact } from '../providers/provider.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
 import { planExpiry } from './expiry.ts';
 import { outputId } from './ids.ts';
-import { count, type EpisodeState } from './state.ts';
+import { noteOpenings } from './openings.ts';
+import { count, type EpisodeState, isOpen } from './state.ts';
 
 const eventsMax = 100;
 /** Episodes of one server and metric that are kept to be amended. */
@@ -65,7 +66,6 @@ function find(context: StepContext, signal: Signal, startedAt: number | undefine
   const episodes = episodesOf(context, signal);
   const same = episodes.find((episode) => episode.openedAt === startedAt);
   if (same) return same;
-  const isOpen = (episode: EpisodeState) => episode.closedAt === null;
   return episodes.findLast((episode) => isOpen(episode) && (startedAt === undefined || episode.openingHeard));
 }
 
@@ -112,7 +112,6 @@ function save(context: StepContext, signal: Signal, changed: EpisodeState): void
   const { state, settings } = context;
   const { account } = signal.fact;
   const others = episodesOf(context, signal);
-  const before = others.find(({ id }) => id === changed.id);
   const isNew = !changed.events.includes(signal.event) && changed.events.length < eventsMax;
   const episode: EpisodeState = {
     ...changed,
@@ -120,10 +119,11 @@ function save(context: StepContext, signal: Signal, changed: EpisodeState): void
     policyDuration: signal.trigger.policyDuration || changed.policyDuration,
     events: isNew ? [...changed.events, signal.event] : changed.events,
   };
-  const kept = [...others.filter(({ id }) => id !== episode.id), episode].sort((a, b) => a.openedAt - b.openedAt);
-  const opened = Number(episode.closedAt === null) - Number(before?.closedAt === null);
+  const all = [...others.filter(({ id }) => id !== episode.id), episode].sort((a, b) => a.openedAt - b.openedAt);
+  const kept = all.slice(-episodesMax);
+  const opened = noteOpenings(state, episode.metric, others, kept);
   if (opened !== 0) count(state, 'openEpisodes', episode.metric, opened);
-  state.episodes.set(account, signal.key, kept.slice(-episodesMax));
+  state.episodes.set(account, signal.key, kept);
   planExpiry(state, settings, { table: 'episodes', group: account, key: signal.key });
   emitEpisode(context, account, episode);
 }

@@ -43,7 +43,7 @@ function endOf(state: FlowState, settings: Settings, { table, group, key }: Expi
       return Number(key) * minuteMs + hourMs + settings.lateness_ms;
     case 'bursts': {
       const burst = state.bursts.get(group, key);
-      return (burst?.startedAt ?? 0) + window + settings.lateness_ms;
+      return Math.max((burst?.startedAt ?? 0) + window + settings.lateness_ms, burst?.detection?.openUntil ?? 0);
     }
     case 'producers': {
       const producer = state.producers.get(group, key);

@@ -106,6 +106,10 @@ export interface EpisodeState {
   flags: string[];
 }
 
+export function isOpen({ closedAt }: EpisodeState): boolean {
+  return closedAt === null;
+}
+
 /** A new account and the servers created in it while the window of the rule is open. */
 export interface Burst {
   accountEvent: string;
@@ -124,6 +128,8 @@ export interface Burst {
     threshold: number;
     windowMs: number;
     revision: number;
+    /** Watermark at which it is not open any more, epoch milliseconds; absent in old snapshots. */
+    openUntil?: number;
   } | null;
 }
 
@@ -147,6 +153,8 @@ export interface FlowState {
   rolling: Table<number>;
   /** Account → server and metric → its episodes of the last days, by openedAt. */
   episodes: Table<EpisodeState[]>;
+  /** Metric → openedAt → how many episodes that began then are open. */
+  openings: Table<{ openedAt: number; open: number }>;
   bursts: Table<Burst>;
   /** Hour in which they end → what ends. */
   expiries: Table<Expiry>;
@@ -177,6 +185,7 @@ export function createState(): FlowState {
     dirtyPanes: tables.table('dirtyPanes'),
     rolling: tables.table('rolling'),
     episodes: tables.table('episodes'),
+    openings: tables.table('openings'),
     bursts: tables.table('bursts'),
     expiries: tables.table('expiries'),
     counts: tables.table('counts'),

@@ -1,4 +1,6 @@
+import { oldestOpening } from './openings.ts';
 import { type ProducerSummary, producersBehind, summarizeProducers } from './producers.ts';
+import { rule as burstRule, countOpen } from './rules/account-created-then-servers.ts';
 import { settingsOf } from './settings.ts';
 import { type FlowState, metaOf, type Settings } from './state.ts';
 
@@ -21,8 +23,10 @@ export interface LaneSummary {
   ledger: { journaled: number; events: number; twins: number; rejects: number; pending: number };
   deliveries: { provider: string; event: string; verdict: string; count: number }[];
   rejects: { reason: string; count: number }[];
-  detections: { rule: string; severity: string; count: number }[];
-  openEpisodes: { metric: string; count: number }[];
+  /** `open` of `count` wait for people. */
+  detections: { rule: string; severity: string; count: number; open: number }[];
+  /** `oldestAt`: when the alert began that has been on for longest, epoch milliseconds; null where none is on. */
+  openEpisodes: { metric: string; count: number; oldestAt: number | null }[];
 }
 
 /** What is known of a lane where it may stand still: all of the summary while it is worked on. */
@@ -73,7 +77,10 @@ export function summarize(state: FlowState): LaneSummary {
       rule,
       severity,
       count,
+      open: rule === burstRule ? countOpen(state) : 0,
     })),
-    openEpisodes: counted('openEpisodes').map(({ labels: [metric = ''], count }) => ({ metric, count })),
+    openEpisodes: state.counts
+      .sortedEntries('openEpisodes')
+      .map(([metric, count]) => ({ metric, count, oldestAt: oldestOpening(state, metric) })),
   };
 }

@@ -8,6 +8,7 @@
 import type { DecodedRecord } from '../records/codec.ts';
 import type { Control } from '../records/generated.ts';
 import { type Document, parseDocument } from './documents.ts';
+import { findOpenings } from './openings.ts';
 import { type FlowState, metaOf } from './state.ts';
 
 export type Takeover = Document<'takeover'>;
@@ -43,4 +44,5 @@ export function applyTakeover(state: FlowState, control: Control): string {
 /** What is worked on from here on belongs to an epoch and a flow; for the worker that begins at a takeover. */
 export function beginEpoch(state: FlowState, epoch: number, flow: string): void {
   state.meta.set('', '', { ...metaOf(state), epoch, flow });
+  findOpenings(state);
 }

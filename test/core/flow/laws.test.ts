@@ -268,14 +268,19 @@ test('the ledger balances after every record', () => {
   });
 });
 
-test('open episodes as counted are those that the rows show', () => {
+test('open episodes as counted, and the oldest of them, are those that the rows show', () => {
   holds(troubledStory, (acts) => {
     const { state, outputs } = run(tell(acts));
     const rows = new Map(
-      outputs.flatMap((output) => (output.kind === 'episode' ? [[output.value.id, output.value.state]] : [])),
+      outputs.flatMap((output) => (output.kind === 'episode' ? [[output.value.id, output.value]] : [])),
     );
-    const open = [...rows.values()].filter((value) => value === 'open').length;
-    expect(summarize(state).openEpisodes.reduce((sum, { count }) => sum + count, 0)).toBe(open);
+    const open = [...rows.values()].filter((row) => row.state === 'open');
+    const { openEpisodes } = summarize(state);
+    expect(openEpisodes.reduce((sum, { count }) => sum + count, 0)).toBe(open.length);
+    for (const { metric, oldestAt } of openEpisodes) {
+      const began = open.filter((row) => row.metric === metric).map((row) => row.opened_at);
+      expect(oldestAt).toBe(began.length === 0 ? null : Math.min(...began));
+    }
   });
 });
 

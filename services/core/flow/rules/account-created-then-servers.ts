@@ -13,9 +13,9 @@ import { envelope, type Occurrence, type StepContext } from '../context.ts';
 import { hourMs, minuteMs } from '../durations.ts';
 import { planExpiry } from '../expiry.ts';
 import { outputId } from '../ids.ts';
-import { type Burst, type Creation, count } from '../state.ts';
+import { type Burst, type Creation, count, type FlowState, metaOf } from '../state.ts';
 
-const rule = 'account-created-then-servers';
+export const rule = 'account-created-then-servers';
 const severity = 'high';
 /** Evidence beyond this is counted, not listed. */
 const evidenceMax = 1000;
@@ -78,6 +78,19 @@ function isWithin(context: StepContext, burst: Burst, time: number): boolean {
   return time >= burst.startedAt - limits.past_ms && time <= burst.startedAt + rules[rule].within_ms;
 }
 
+/**
+ * How many of its detections are open: for as long as a window lasts, from when the lane heard of what made it fire, or
+ * until their account is deleted. The events' own times would not do: those that come late would never be open.
+ */
+export function countOpen(state: FlowState): number {
+  const { watermark } = metaOf(state);
+  let open = 0;
+  for (const { startedAt, detection } of state.bursts.group('').values()) {
+    if (detection && watermark < (detection.openUntil ?? startedAt + detection.windowMs)) open++;
+  }
+  return open;
+}
+
 function saveBurst(context: StepContext, account: string, burst: Burst): void {
   context.state.bursts.set('', account, burst);
   planExpiry(context.state, context.settings, { table: 'bursts', group: '', key: account });
@@ -106,6 +119,7 @@ function countServer(context: StepContext, account: string, server: string, crea
         threshold,
         windowMs,
         revision: 1,
+        openUntil: metaOf(state).now + windowMs,
       };
   if (!grown.detection) count(state, 'detections', `${rule}|${severity}`);
   saveBurst(context, account, { ...grown, detection });

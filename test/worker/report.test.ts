@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { step } from '../../services/core/flow/flow.ts';
+import { createState, type FlowState } from '../../services/core/flow/state.ts';
+import { summarize } from '../../services/core/flow/summary.ts';
+import { createRegistry, workerMetrics } from '../../services/telemetry.ts';
+import { forgetLane, reportLane } from '../../services/worker/report.ts';
+import { accountBody, alertBody, iso, type LaneBuilder, laneOf, serverBody, startMs } from '../core/flow/lane.ts';
+
+const minute = 60_000;
+
+/** What a worker exports of a lane, minute by minute. */
+function exporting(lane: LaneBuilder) {
+  const registry = createRegistry('test');
+  const metrics = workerMetrics(registry);
+  let state: FlowState = createState();
+  return {
+    metrics,
+    /** Works on what was added to the lane, and reports at that time. */
+    report(atMs: number) {
+      state = step(state, lane.records.splice(0)).state;
+      reportLane(metrics, 'acme', summarize(state), startMs + atMs);
+    },
+    /** Series of the metric: labels but tenant and service → value. */
+    async series(name: string) {
+      const metric = (await registry.getMetricsAsJSON()).find((found) => found.name === name)!;
+      return (metric.values as { value: number; labels: Record<string, string> }[]).map(({ value, labels }) => {
+        const { tenant: _, service: __, ...rest } = labels;
+        return [Object.values(rest).join(' '), value];
+      });
+    },
+  };
+}
+
+/** Its positions go on where those of the lane so far have ended. */
+function alert(lane: LaneBuilder, state: string, receivedMs: number, position: number, ended?: number): void {
+  const trigger = {
+    state,
+    stateStartTime: iso(startMs),
+    ...(ended !== undefined && { stateEndTime: iso(startMs + ended) }),
+  };
+  lane.post('Alert.Notification', alertBody('ACME', 'WEB01', trigger), receivedMs);
+  lane.records.at(-1)!.position = position;
+}
+
+test('an alert that is on ages while nothing arrives, and is 0 once it has ended', async () => {
+  const lane = laneOf();
+  alert(lane, 'triggered', minute, 100);
+  const { report, series } = exporting(lane);
+  report(minute);
+  expect(await series('hookwatch_open_episode_oldest_seconds')).toEqual([['cpu', 60]]);
+  report(30 * minute);
+  expect(await series('hookwatch_open_episode_oldest_seconds')).toEqual([['cpu', 1800]]);
+  alert(lane, 'notTriggered', 31 * minute, 200, 31 * minute);
+  report(40 * minute);
+  expect(await series('hookwatch_open_episode_oldest_seconds')).toEqual([['cpu', 0]]);
+  expect(await series('hookwatch_open_episodes')).toEqual([['cpu', 0]]);
+});
+
+test('an alert that begins after our clock has no negative age', async () => {
+  const lane = laneOf();
+  alert(lane, 'triggered', 0, 100);
+  const { report, series } = exporting(lane);
+  report(-1);
+  expect(await series('hookwatch_open_episode_oldest_seconds')).toEqual([['cpu', 0]]);
+});
+
+test('a detection is open at first and falls to 0, while it holds', async () => {
+  const lane = laneOf({ servers: 1, within_ms: 10 * minute });
+  const { report, series } = exporting(lane);
+  lane.post('Account.Created', accountBody('NEW'), 0);
+  lane.post('Server.Created', serverBody('NEW', 'S1', 0), 0);
+  report(0);
+  const labels = 'account-created-then-servers high';
+  expect(await series('hookwatch_open_detections')).toEqual([[labels, 1]]);
+  lane.tick(11 * minute).position = 100;
+  report(11 * minute);
+  expect(await series('hookwatch_open_detections')).toEqual([[labels, 0]]);
+  expect(await series('hookwatch_detections')).toEqual([[labels, 1]]);
+});
+
+test('nothing is left of a lane that another worker exports', async () => {
+  const lane = laneOf({ servers: 1 });
+  alert(lane, 'triggered', minute, 100);
+  const { report, series, metrics } = exporting(lane);
+  report(minute);
+  await forgetLane(metrics, 'acme');
+  expect(await series('hookwatch_open_episode_oldest_seconds')).toEqual([]);
+});
