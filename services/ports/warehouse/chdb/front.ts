@@ -9,6 +9,7 @@ import { compressBody, readBody } from './body.ts';
 import { contentTypeOf } from './content-type.ts';
 import type { Engine, EngineResult, Rights } from './engine.ts';
 import { ClickHouseException, fromEngine, refuse, statusForException } from './exception.ts';
+import { frameNative } from './native.ts';
 import { createProbe } from './probe.ts';
 import { parseRequest, type Work } from './request.ts';
 import { createSlots, type SlotLimits } from './slots.ts';
@@ -112,8 +113,10 @@ export function createFront(options: FrontOptions): Server {
     });
   }
 
-  function run({ query, format, sql, insert }: Work): Promise<EngineResult> {
-    return insert ? engine.insert(insert.statement, insert.data, query) : engine.query(sql, format, query);
+  async function run({ query, format, revision, sql, insert }: Work): Promise<EngineResult> {
+    if (insert) return engine.insert(insert.statement, insert.data, query);
+    const result = await engine.query(sql, format, query);
+    return format.toLowerCase() === 'native' ? { ...result, bytes: frameNative(result.bytes, revision) } : result;
   }
 
   function kill({ query }: Work): void {

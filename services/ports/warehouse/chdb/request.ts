@@ -11,6 +11,8 @@ export interface Work {
   query: EngineQuery;
   /** Of the result. */
   format: string;
+  /** Of ClickHouse's protocol, which the client reads FORMAT Native by; 0 where it names none. */
+  revision: number;
   sql: string;
   /** In place of `sql`: an INSERT that brought its data. */
   insert?: { statement: InsertStatement; data: Buffer };
@@ -54,10 +56,11 @@ export async function parseRequest(
   const asked = named.get('query');
   const prefix = Buffer.from(asked === undefined ? '' : content.length > 0 ? `${asked}\n` : asked);
   const insert = findInsert(prefix, content);
-  if (insert) return { query, format: insert.statement.format, sql: '', insert };
+  const revision = Number(named.get('client_protocol_version') || 0);
+  if (insert) return { query, format: insert.statement.format, revision, sql: '', insert };
   const text = Buffer.concat([prefix, content]);
   const byDefault = named.get('default_format') || headers['x-clickhouse-format']?.toString() || 'TabSeparated';
-  return { query, format: formatClause(text.toString('latin1')) ?? byDefault, sql: text.toString() };
+  return { query, format: formatClause(text.toString('latin1')) ?? byDefault, revision, sql: text.toString() };
 }
 
 /** An INSERT whose data need not be text: one character per byte, and no copy of what comes behind its beginning. */
@@ -74,6 +77,9 @@ function findInsert(prefix: Buffer, content: Buffer): Work['insert'] {
 
 function refuseUnsupported(parameters: Parameters): void {
   for (const [name, value] of parameters) {
+    if (name === 'client_protocol_version' && !/^\d{1,9}$/.test(value)) {
+      throw refuse('BAD_ARGUMENTS', `client_protocol_version ${value} is not a number`);
+    }
     if (name === 'role') throw refuse('SET_NON_GRANTED_ROLE', `Role ${value} should be granted to set as a current`);
     if ((name === 'compress' || name === 'decompress') && value !== '0' && value !== 'false') {
       throw refuse('NOT_IMPLEMENTED', `ClickHouse's block compression (${name}) is not supported here: use gzip`);
