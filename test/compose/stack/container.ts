@@ -28,6 +28,8 @@ export interface ContainerPlan {
   name: string;
   /** Folders whose contents make up the root, the uppermost first. */
   layers: string[];
+  /** This machine's programs are in its /usr, below what the layers have there. */
+  usrOfMachine: boolean;
   mounts: Mount[];
   /** As compose has it: a path, then options of the mount behind a colon. */
   tmpfs: string[];
@@ -200,6 +202,7 @@ function rootLines(plan: ContainerPlan, folder: string, root: string): string[] 
       `lowerdir=${plan.layers.join(':')},upperdir=${upper},workdir=${work}`,
       root,
     ),
+    ...(plan.usrOfMachine ? [usrLine(plan.layers, root)] : []),
     shell('mkdir', '-p', ...['proc', 'sys', 'dev/shm', 'etc', 'tmp'].map((name) => join(root, name))),
     shell('chmod', '1777', join(root, 'tmp')),
     shell('touch', ...devices.map((name) => join(root, name))),
@@ -208,6 +211,12 @@ function rootLines(plan: ContainerPlan, folder: string, root: string): string[] 
     shell('mount', '--rbind', '/sys', join(root, 'sys')),
     ...Object.entries(files).map(([name, text]) => `printf %s ${quote(text)} >${quote(join(root, name))}`),
   ];
+}
+
+/** Without an upper layer it is read-only. */
+function usrLine(layers: string[], root: string): string {
+  const own = layers.map((layer) => join(layer, 'usr')).filter((path) => statSync(path, { throwIfNoEntry: false }));
+  return shell('mount', '-t', 'overlay', 'overlay', '-o', `lowerdir=${[...own, '/usr'].join(':')}`, join(root, 'usr'));
 }
 
 function mountLines({ source, target, readOnly }: Mount, root: string): string[] {
