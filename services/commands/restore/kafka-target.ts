@@ -1,5 +1,5 @@
 /** Over Kafka: topics that nobody has written to, and a ClickHouse without rows. */
-import { type Config, ConfigError } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import { connectLanes, type KafkaLanes } from '../../kafka-lanes.ts';
 import type { KafkaConfig } from '../../kafka-settings.ts';
 import { createLogger } from '../../logger.ts';
@@ -47,7 +47,7 @@ async function checkOrRefuse({ kafka }: KafkaLanes, settings: KafkaConfig): Prom
     await checkTopics(kafka.admin, settings);
   } catch (error) {
     if (error instanceof LogUnavailableError) throw error;
-    throw new ConfigError((error as Error).message, { cause: error });
+    throw new BackupError('BACKUP_OTHER', (error as Error).message, { cause: error });
   }
 }
 
