@@ -20,8 +20,8 @@ const profiles = [
   { profiles: ['demo'], more: ['simulator'] },
   { profiles: ['tools'], more: ['tools'] },
   { profiles: ['dashboards'], more: ['host-grafana', 'host-prometheus'] },
-  { profiles: ['demo', 'tools', 'dashboards'], more: ['host-grafana', 'host-prometheus', 'simulator', 'tools'] },
 ];
+const everything = { profiles: ['demo', 'tools', 'dashboards'] };
 
 /** A copy of a text with one place changed; the place must be there. */
 function change(text: string, from: string | RegExp, to: string): string {
@@ -30,9 +30,28 @@ function change(text: string, from: string | RegExp, to: string): string {
   return changed;
 }
 
-/** `.env.example` with every setting switched on. */
-function switchedOn(text: string): string {
-  return text.replace(/^# ?(?=[A-Z][A-Z0-9_]*=)/gm, '');
+/** Settings of `.env.example`, with the defaults that it shows. */
+function settingsOf(text: string): { name: string; value: string }[] {
+  return [...text.matchAll(/^#([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, name = '', value = '']) => ({ name, value }));
+}
+
+/** Another value of the same kind. */
+function otherThan({ name, value }: { name: string; value: string }): string {
+  // A bare name would be that of a volume.
+  if (name === 'HOOKWATCH_BACKUPS') return './elsewhere';
+  return /^\d/.test(value) ? value.replace(/^\d+/, (digits) => `${Number(digits) + 1}`) : `${value}x`;
+}
+
+/** Settings that change nothing, whatever they say. */
+function findIdle(text: string): string[] {
+  const before = JSON.stringify(composeConfig(everything).model);
+  return settingsOf(text)
+    .filter((setting) => {
+      const { complaints, model } = composeConfig({ ...everything, env: `${setting.name}=${otherThan(setting)}\n` });
+      if (complaints) throw new Error(complaints);
+      return JSON.stringify(model) === before;
+    })
+    .map(({ name }) => name);
 }
 
 describe('docker compose config', () => {
@@ -48,11 +67,28 @@ describe('docker compose config', () => {
     expect(copied.model).toEqual(composeConfig({ profiles }).model);
   });
 
-  test('every setting of .env.example can be switched on, and then says something else', () => {
-    const all = { profiles: ['demo', 'tools', 'dashboards'] };
-    const on = composeConfig({ ...all, env: switchedOn(example) });
-    expect(on.complaints).toBe('');
-    expect(on.model).not.toEqual(composeConfig(all).model);
+  test('what .env.example shows are the defaults', () => {
+    const settings = settingsOf(example);
+    const env = settings.map(({ name, value }) => `${name}=${value}\n`).join('');
+    expect(settings).not.toEqual([]);
+    expect(composeConfig({ ...everything, env })).toEqual(composeConfig(everything));
+    const other = composeConfig({
+      ...everything,
+      env: change(env, 'HOOKWATCH_WORKER_REPLICAS=2', 'HOOKWATCH_WORKER_REPLICAS=3'),
+    });
+    expect(other.model).not.toEqual(composeConfig(everything).model);
+  });
+
+  test('every setting of .env.example sets something', () => {
+    expect(findIdle(example)).toEqual([]);
+    expect(findIdle('#HOOKWATCH_NOWHERE=1\n#HOOKWATCH_DOMAIN=localhost\n')).toEqual(['HOOKWATCH_NOWHERE']);
+  });
+
+  test('Grafana and Prometheus look at the host without anything of the stack', () => {
+    const services = ['host-grafana', 'host-prometheus'];
+    const { complaints, model } = composeConfig({ services });
+    expect(complaints).toBe('');
+    expect(Object.keys(model!.services).toSorted()).toEqual(services);
   });
 
   test.each<{ what: string; fields: () => ConfigFields; says: RegExp }>([
@@ -90,7 +126,7 @@ describe('the Compose specification’s schema', () => {
   const { $schema, ...schema } = JSON.parse(readFileSync(composeSchemaPath(), 'utf8'));
   const validate = new Ajv({ strict: false, allErrors: true }).compile(schema);
   const faultsOf = (text: string) => {
-    validate(parse(text, { merge: true }));
+    validate(parse(text, { merge: true, maxAliasCount: -1 }));
     return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
   };
 

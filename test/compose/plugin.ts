@@ -12,6 +12,8 @@ export interface ConfigFields {
   /** Text of .env; no such file where it is undefined. */
   env?: string;
   profiles?: readonly string[];
+  /** Only these and what they depend on, as in `docker compose up <service...>`; all where it is empty. */
+  services?: readonly string[];
 }
 /** The model as `docker compose config --format json` prints it: defaults filled in, short forms written out. */
 export interface ComposeModel {
@@ -36,13 +38,14 @@ export function composeConfig({
   file = readRepository('docker-compose.yml'),
   env,
   profiles = [],
+  services = [],
 }: ConfigFields = {}): Config {
   const folder = mkdtempSync(join(tmpdir(), 'hookwatch-compose-'));
   try {
     writeFileSync(join(folder, 'docker-compose.yml'), file);
     if (env !== undefined) writeFileSync(join(folder, '.env'), env);
     const options = profiles.flatMap((profile) => ['--profile', profile]);
-    const args = ['--project-name', 'hookwatch', ...options, 'config', '--format', 'json'];
+    const args = ['--project-name', 'hookwatch', ...options, 'config', '--format', 'json', ...services];
     const { status, stdout, stderr, error } = spawnSync(toolPath('docker-compose'), args, {
       cwd: folder,
       encoding: 'utf8',
