@@ -38,6 +38,8 @@ const evidence = [
   'user-agent',
   'expect',
   'x-forwarded-for',
+  // A balancer that sends a request once more gives it the same one.
+  'x-request-id',
 ] as const;
 /** About what a frame has beyond its headers and body. */
 const frameBytes = 256;

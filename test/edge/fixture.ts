@@ -280,8 +280,8 @@ export interface RawClient {
 }
 
 /** Over TLS where edges speak it, or where `ca` says so. */
-export function rawClient(port: number, { ca = overTls?.ca } = {}): RawClient {
-  const socket = ca ? tls.connect({ port, host: '127.0.0.1', ca }) : connect(port, '127.0.0.1');
+export function rawClient(port: number, { ca = overTls?.ca, ...more }: tls.ConnectionOptions = {}): RawClient {
+  const socket = ca ? tls.connect({ port, host: '127.0.0.1', ca, ...more }) : connect(port, '127.0.0.1');
   let received = '';
   let written = 0;
   let closed = false;
