@@ -1,6 +1,6 @@
 import type { Verdict } from '../core/records/generated.ts';
 import type { EdgeMetrics } from '../telemetry.ts';
-import type { RefusalReason } from './answers.ts';
+import { type RefusalReason, refusals } from './answers.ts';
 import type { Endpoint } from './endpoints.ts';
 
 /**
@@ -19,6 +19,9 @@ export interface Ledger {
 }
 
 export function createLedger(metrics: EdgeMetrics): Ledger {
+  // Prometheus sees a rise from 0 only where it has seen the 0.
+  for (const reason of [...Object.keys(refusals), 'timeout', 'aborted']) metrics.refused.inc({ reason }, 0);
+
   function leave(ms: number): void {
     metrics.requestsInFlight.dec();
     metrics.requestSeconds.observe(ms / 1000);
