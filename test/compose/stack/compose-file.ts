@@ -28,6 +28,7 @@ export interface Service {
   networks?: Record<string, { aliases?: string[] } | null>;
   network_mode?: string;
   ports?: { host_ip?: string; target: number; published?: string; protocol: string }[];
+  sysctls?: Record<string, string | number>;
   depends_on?: Record<string, { condition: Condition; required: boolean }>;
   healthcheck?: HealthCheck;
   deploy?: { replicas?: number; resources?: { limits?: { memory?: string } } };
@@ -45,9 +46,11 @@ export interface Volume {
   source: string;
   target: string;
   read_only?: boolean;
+  volume?: { nocopy?: boolean };
 }
 
 export interface HealthCheck {
+  disable?: boolean;
   test: string[];
   interval?: string;
   timeout?: string;
@@ -67,8 +70,10 @@ export const projectFolder = fileURLToPath(new URL('../../..', import.meta.url))
 const knownKeys = new Set([
   ...['image', 'build', 'profiles', 'entrypoint', 'command', 'environment', 'user', 'working_dir', 'read_only'],
   ...['cap_add', 'cap_drop', 'security_opt', 'init', 'tmpfs', 'volumes', 'networks', 'network_mode', 'ports'],
-  ...['depends_on', 'healthcheck', 'deploy', 'scale', 'mem_limit', 'stop_grace_period', 'stop_signal'],
-  // Not imitated: nothing may have to start twice, no process is held to its share of the cores, nothing is logged.
+  ...['depends_on', 'healthcheck', 'deploy', 'scale', 'mem_limit', 'stop_grace_period', 'stop_signal', 'sysctls'],
+  // Not imitated: nothing may have to start twice, nothing is held to its share of the machine, nothing is logged. Docker's
+  // init passes signals and exit codes on, which go here to the process itself.
+
   ...['restart', 'cpus', 'pids_limit', 'logging', 'ulimits', 'pull_policy', 'labels', 'shm_size', 'memswap_limit'],
 ]);
 

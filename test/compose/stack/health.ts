@@ -6,6 +6,11 @@ import type { Container } from './container.ts';
 const byDefault = { interval: '30s', timeout: '30s', start_period: '0s', retries: 3 };
 const pauseMs = 500;
 
+/** The end of what a container printed: what went wrong stands there. */
+export function lastOf(container: Container): string {
+  return container.output().slice(-3_000);
+}
+
 /** One check; what it printed, where it failed. */
 export async function check(container: Container, { test, timeout }: HealthCheck): Promise<string | undefined> {
   const [kind, ...words] = test;
@@ -31,9 +36,9 @@ export async function becomeHealthy(container: Container, healthCheck: HealthChe
   for (;;) {
     const failure = await check(container, healthCheck);
     if (failure === undefined) return;
-    if (ended !== undefined) throw new Error(`${name} has ended with ${ended}; it printed:\n${container.output()}`);
+    if (ended !== undefined) throw new Error(`${name} has ended with ${ended}; it printed:\n${lastOf(container)}`);
     if (performance.now() - began > msMax) {
-      throw new Error(`${name} is not healthy: ${failure}\nIt printed:\n${container.output()}`);
+      throw new Error(`${name} is not healthy: ${failure}\nIt printed:\n${lastOf(container)}`);
     }
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }

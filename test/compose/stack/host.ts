@@ -106,9 +106,10 @@ async function requestThrough(tunnel: string, url: URL, options: RequestOptions)
   try {
     const request = httpRequest({
       method,
-      host: url.host,
+      host: url.hostname,
+      port,
       path: `${url.pathname}${url.search}`,
-      headers: { ...headers, connection: 'close' },
+      headers: { host: url.host, connection: 'close', ...headers },
       auth: url.username ? `${url.username}:${url.password}` : undefined,
       createConnection: () => socket,
       signal: AbortSignal.timeout(requestMsMax),

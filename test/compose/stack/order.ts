@@ -1,7 +1,7 @@
 /** The order in which services start: each once what it depends on is as far as the compose file wants it. */
 import type { Condition, Project, Service } from './compose-file.ts';
 import type { Container } from './container.ts';
-import { becomeHealthy } from './health.ts';
+import { becomeHealthy, lastOf } from './health.ts';
 
 export interface Order {
   /** Resolves when it, and before it all that it depends on, is healthy or has completed. */
@@ -18,33 +18,45 @@ export interface OrderOptions {
 
 /** A service that runs to its end is not started again, and nobody asks how it is. */
 export function isOneShot({ restart, healthcheck }: Service): boolean {
-  return restart === 'no' && !healthcheck;
+  return restart === 'no' && (healthcheck?.disable ?? true);
 }
 
 export function createOrder({ project, start, onProgress }: OrderOptions): Order {
-  const reached = new Map<string, Promise<void>>();
+  const reached = new Map<string, { started: Promise<void>; settled: Promise<void> }>();
 
-  const bringUp = async (name: string, service: Service): Promise<void> => {
+  const bringUp = (name: string, service: Service) => {
     const dependencies = Object.entries(service.depends_on ?? {});
-    await Promise.all(dependencies.map(([other, { condition }]) => reachAs(other, condition)));
-    const started = await start(name, service);
-    onProgress(`${name} started`);
-    await Promise.all(started.map((container) => settle(service, container)));
-    onProgress(`${name} ${isOneShot(service) ? 'completed' : 'healthy'}`);
+    const containers = Promise.all(dependencies.map(([other, { condition }]) => reachAs(other, condition))).then(
+      async () => {
+        const started = await start(name, service);
+        onProgress(`${name} started`);
+        return started;
+      },
+    );
+    const settled = containers.then(async (all) => {
+      await Promise.all(all.map((container) => settle(service, container)));
+      onProgress(`${name} ${isOneShot(service) ? 'completed' : 'healthy'}`);
+    });
+    const started = containers.then(() => {});
+    // Whoever waits for it is told; nobody may.
+    for (const promise of [started, settled]) promise.catch(() => {});
+    return { started, settled };
   };
-  const reach = (name: string): Promise<void> => {
+  const find = (name: string) => {
     const service = project.services[name];
     if (!service) throw new Error(`The compose file has no service ${name}`);
     const known = reached.get(name) ?? bringUp(name, service);
     reached.set(name, known);
-    return known;
+    return { service, ...known };
   };
   const reachAs = async (name: string, condition: Condition): Promise<void> => {
-    const end: Condition = isOneShot(project.services[name]!) ? 'service_completed_successfully' : 'service_healthy';
-    if (condition !== end) throw new Error(`${name} is waited for as ${condition}, it should be ${end}`);
-    await reach(name);
+    const { service, started, settled } = find(name);
+    if (condition === 'service_started') return started;
+    const end: Condition = isOneShot(service) ? 'service_completed_successfully' : 'service_healthy';
+    if (condition !== end) throw new Error(`${name} can never be ${condition}`);
+    return settled;
   };
-  return { reach };
+  return { reach: (name) => find(name).settled };
 }
 
 async function settle(service: Service, container: Container): Promise<void> {
@@ -54,5 +66,5 @@ async function settle(service: Service, container: Container): Promise<void> {
     return becomeHealthy(container, service.healthcheck);
   }
   const code = await container.ended;
-  if (code !== 0) throw new Error(`${name} has ended with ${code}; it printed:\n${container.output()}`);
+  if (code !== 0) throw new Error(`${name} has ended with ${code}; it printed:\n${lastOf(container)}`);
 }

@@ -11,6 +11,9 @@ const capabilitiesByDefault = [
   ...['net_raw', 'sys_chroot', 'mknod', 'audit_write', 'setfcap'],
 ];
 
+/** Every container's network has it at 0, as Docker's have. */
+const portsSetting = 'net.ipv4.ip_unprivileged_port_start';
+
 export interface PlanContext {
   service: Service;
   image: Image;
@@ -25,7 +28,8 @@ export function planContainer({ service, image, name, command, volumesFolder }: 
   const given = Object.entries(service.environment ?? {}).flatMap(([variable, value]) =>
     value === null ? [] : [[variable, value] as const],
   );
-  if (service.init) throw new Error(`This imitation has no init for ${name}`);
+  const settings = Object.keys(service.sysctls ?? {}).filter((setting) => setting !== portsSetting);
+  if (settings.length > 0) throw new Error(`This imitation knows nothing of ${settings}`);
   const asked = command ?? service.command ?? (service.entrypoint ? [] : image.command);
   const added = (service.cap_add ?? []).map((capability) => capability.toLowerCase().replace(/^cap_/, ''));
   return {

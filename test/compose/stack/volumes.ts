@@ -12,7 +12,7 @@ export function mountVolume(volume: Volume, image: Image, folder: string): Mount
   const path = join(folder, source);
   mkdirSync(path, { recursive: true });
   const inImage = findInImage(image, target);
-  if (inImage !== undefined && readdirSync(path).length === 0) takeOver(inImage, path);
+  if (inImage !== undefined && !volume.volume?.nocopy && readdirSync(path).length === 0) takeOver(inImage, path);
   return { source: path, target, readOnly };
 }
 
