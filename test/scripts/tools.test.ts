@@ -27,7 +27,10 @@ const script = fileURLToPath(new URL('../../scripts/tools.mjs', import.meta.url)
 const folders = tools.map((tool) => basename(readRecipe(tool).folder)).toSorted();
 const [caddy = '', compose = '', promtool = ''] = folders;
 
-/** Stands in for Go: its version, the folder of a module, and a build that writes a file, unless `fails` names it. */
+/**
+ * Stands in for Go: its version, the folder of a module, and a build that writes a file, unless `fails` names its package.
+ * `stopped`: somebody stops the builder meanwhile. `other`: another one puts this into the cache meanwhile.
+ */
 const fakeGo = `#!/bin/sh
 echo "$* [$CGO_ENABLED,$GOFLAGS,$GOOS,$GOARCH,$GOWORK]" >>"$FAKE/calls"
 case "$1" in
@@ -37,6 +40,7 @@ build)
   echo 'some/package' >&2
   while [ "$1" != -o ]; do shift; done
   grep -q "^$3\\$" "$FAKE/fails" && { echo 'undefined: Thing' >&2; exit 3; }
+  [ -e "$FAKE/stopped" ] && { kill -TERM "$PPID"; exec sleep 60; }
   [ -d "$FAKE/other" ] && cp -r "$FAKE/other/." "$HOOKWATCH_TOOLS_CACHE"
   echo built >"$2"
   ;;
@@ -138,6 +142,14 @@ describe('tools.mjs', () => {
       stderr: `Cannot build ${promtool.replace('-', ' ')}: go ended with code 3\nsome/package\nundefined: Thing\n`,
     });
     expect(chest.cached()).toEqual([caddy]);
+  });
+
+  test('stopped, it stops Go and leaves nothing', () => {
+    const chest = createChest();
+    writeFileSync(join(chest.fake, 'stopped'), '');
+    expect(chest.run()).toMatchObject({ status: 1, stderr: expect.stringContaining('go ended with SIGTERM') });
+    expect(chest.builds()).toHaveLength(1);
+    expect(chest.cached()).toEqual([]);
   });
 
   test('says which Go is needed', () => {
