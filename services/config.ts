@@ -8,7 +8,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { centurylinkEvents } from './core/providers/centurylink/event-names.ts';
 import { publishedKeyPem } from './core/providers/centurylink/published-key.ts';
-import { type KafkaConfig, parseKafkaSettings } from './kafka-settings.ts';
+import { type KafkaConfig, kafkaSettingNames, parseKafkaSettings } from './kafka-settings.ts';
 
 /** An endpoint as configured. `token` is only known under `demo: true`; elsewhere only its hash is. */
 export interface EndpointConfig {
@@ -117,6 +117,7 @@ const environmentSchema = z.object({
   CLICKHOUSE_URL: z.url().optional(),
   CLICKHOUSE_USER: z.string().optional(),
   CLICKHOUSE_PASSWORD: z.string().optional(),
+  CLICKHOUSE_PASSWORD_FILE: z.string().optional(),
   HOOKWATCH_ANALYST_PASSWORD: z.string().min(12).optional(),
   HOOKWATCH_CONSOLE_HOSTS: commaList.default([]),
   HOOKWATCH_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -147,9 +148,24 @@ const settingsSchema = environmentSchema
   .refine(({ HOOKWATCH_EDGE_TLS_CERT: cert, HOOKWATCH_EDGE_TLS_KEY: key }) => !cert === !key, {
     path: ['HOOKWATCH_EDGE_TLS_CERT'],
     error: 'goes with HOOKWATCH_EDGE_TLS_KEY: give both, or none',
+  })
+  .refine(({ CLICKHOUSE_PASSWORD: text, CLICKHOUSE_PASSWORD_FILE: file }) => !text || !file, {
+    path: ['CLICKHOUSE_PASSWORD_FILE'],
+    error: 'stands for CLICKHOUSE_PASSWORD: give one of them',
+  })
+  .transform(({ CLICKHOUSE_PASSWORD_FILE: file, ...rest }, context) => {
+    if (!file) return rest;
+    const mistakes: string[] = [];
+    const password = readOrReport(resolve(file), mistakes).trim();
+    if (mistakes.length === 0 && password === '') mistakes.push(`${file} is empty`);
+    for (const message of mistakes) context.addIssue({ code: 'custom', path: ['CLICKHOUSE_PASSWORD_FILE'], message });
+    return { ...rest, CLICKHOUSE_PASSWORD: password };
   });
 
 type EnvironmentSettings = z.infer<typeof environmentSchema>;
+
+/** Every variable of the environment that is read; whoever sets another one has mistyped it. */
+export const settingNames: readonly string[] = [...Object.keys(environmentSchema.shape), ...kafkaSettingNames];
 
 const duration = z
   .string()
@@ -261,7 +277,10 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   };
 }
 
-function tlsFiles({ HOOKWATCH_EDGE_TLS_CERT: cert, HOOKWATCH_EDGE_TLS_KEY: key }: EnvironmentSettings) {
+function tlsFiles({
+  HOOKWATCH_EDGE_TLS_CERT: cert,
+  HOOKWATCH_EDGE_TLS_KEY: key,
+}: Pick<EnvironmentSettings, 'HOOKWATCH_EDGE_TLS_CERT' | 'HOOKWATCH_EDGE_TLS_KEY'>) {
   return cert && key ? { certFile: resolve(cert), keyFile: resolve(key) } : undefined;
 }
 

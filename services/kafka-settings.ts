@@ -59,6 +59,8 @@ const schema = z
     },
   );
 
+export const kafkaSettingNames: readonly string[] = Object.keys(schema.shape);
+
 /** Undefined where no brokers are named: the installation then is an embedded one. */
 export function parseKafkaSettings(
   variables: Readonly<Record<string, string>>,

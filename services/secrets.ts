@@ -3,7 +3,7 @@
  * users and the simulator's key pair. Nothing of it is ever logged.
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Config } from './config.ts';
 
@@ -29,11 +29,12 @@ export function prepareSecrets(config: Config): Secrets {
   };
 }
 
-function newPassword(): string {
+export function newPassword(): string {
   return randomBytes(24).toString('base64url');
 }
 
-function prepareDemoKey(dataFolder: string): string {
+/** The public half of the simulator's key; both lie in `demo` of the folder, and are made when they are not there. */
+export function prepareDemoKey(dataFolder: string): string {
   const folder = join(dataFolder, 'demo');
   const pair = () => generateKeyPairSync('rsa', { modulusLength: 2048 });
   const privatePem = keep(join(folder, 'private.pem'), () => {
@@ -44,20 +45,27 @@ function prepareDemoKey(dataFolder: string): string {
   return privatePem && readFileSync(join(folder, 'public.pem'), 'utf8');
 }
 
-/** The text of a file that only its owner may read; made when it is not there. */
-function keep(file: string, make: () => string): string {
+/** The text of a file that only its owner may read, or whoever `mode` says; made when it is not there. */
+export function keep(file: string, make: () => string, mode = 0o600): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     const text = make();
-    replace(file, `${text}\n`);
+    replace(file, `${text}\n`, mode);
     return text;
   }
 }
 
-function replace(file: string, text: string): void {
+/** Whoever reads the file meanwhile, or after a loss of power, has all of the old text or all of the new one. */
+export function replace(file: string, text: string, mode = 0o600): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(`${file}.new`, text, { mode: 0o600 });
+  const descriptor = openSync(`${file}.new`, 'w', mode);
+  try {
+    writeFileSync(descriptor, text);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
   renameSync(`${file}.new`, file);
 }

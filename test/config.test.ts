@@ -107,6 +107,23 @@ test.each<[environment: Record<string, string>, message: RegExp]>([
   expect(() => load(good, environment)).toThrow(message);
 });
 
+test('a password may stand in a file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hookwatch-password-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'password');
+  writeFileSync(file, 'from the file\n');
+  expect(load(good, { CLICKHOUSE_PASSWORD_FILE: file }).clickhousePassword).toBe('from the file');
+  expect(load(good, { CLICKHOUSE_PASSWORD: 'from here' }).clickhousePassword).toBe('from here');
+  expect(() => load(good, { CLICKHOUSE_PASSWORD_FILE: file, CLICKHOUSE_PASSWORD: 'from here' })).toThrow(
+    /CLICKHOUSE_PASSWORD_FILE: stands for CLICKHOUSE_PASSWORD: give one of them/,
+  );
+  writeFileSync(file, '\n');
+  expect(() => load(good, { CLICKHOUSE_PASSWORD_FILE: file })).toThrow(/CLICKHOUSE_PASSWORD_FILE: .* is empty/);
+  const missing = { CLICKHOUSE_PASSWORD_FILE: join(folder, 'missing') };
+  expect(() => load(good, missing)).toThrow(ConfigError);
+  expect(() => load(good, missing)).toThrow(/CLICKHOUSE_PASSWORD_FILE: cannot read .*missing: ENOENT/);
+});
+
 test('all mistakes are reported together', () => {
   const mistakes = { HOOKWATCH_EDGE_PORT: '99999', HOOKWATCH_LOG_LEVEL: 'loud', CLICKHOUSE_URL: 'nowhere' };
   expect(() => load(good, mistakes)).toThrow(
