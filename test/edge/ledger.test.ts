@@ -113,3 +113,10 @@ test('requests = journaled + refused + in flight, whatever comes in and whatever
     { numRuns: 30 },
   );
 });
+
+test('reasons that no request has met yet are exported as 0, so that Prometheus sees the first one', async () => {
+  const { metricBy } = await startTestEdge();
+  const refused = await metricBy('hookwatch_edge_refused_total', 'reason');
+  expect(new Set(Object.values(refused))).toEqual(new Set([0]));
+  expect(Object.keys(refused)).toEqual(expect.arrayContaining(['journal_full', 'commit_slow', 'aborted']));
+});
