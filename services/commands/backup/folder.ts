@@ -11,7 +11,7 @@ import { BackupError, type Manifest, manifestName, sumsName } from './manifest.t
 export interface BackupFolder {
   /** Bytes on disk so far. */
   readonly bytes: number;
-  /** Writes a file, compressed; resolves once it is on disk. Rejects with the system's error, which names the file. */
+  /** Writes a file, compressed; resolves once it is on disk. Rejects with BACKUP_UNWRITABLE where the disk is full. */
   write(file: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
   /** Takes a file back that could not be brought to its end. */
   remove(file: string): Promise<void>;
@@ -65,7 +65,11 @@ export async function createBackupFolder(path: string): Promise<BackupFolder> {
         },
       });
       const out = createWriteStream(at, { flags: 'wx', mode: 0o600, flush: true });
-      await pipeline(Readable.from(chunks, { objectMode: false }), createZstdCompress(compression), count, out);
+      await pipeline(Readable.from(chunks, { objectMode: false }), createZstdCompress(compression), count, out).catch(
+        (error) => {
+          throw explainWrite(error, at);
+        },
+      );
       sums.set(file, digest.digest('hex'));
     },
     async remove(file) {
@@ -81,6 +85,12 @@ export async function createBackupFolder(path: string): Promise<BackupFolder> {
       await sync(dirname(target));
     },
   };
+}
+
+/** What the system says of a write names no file. What the chunks' source says is passed on. */
+function explainWrite(error: NodeJS.ErrnoException, file: string): Error {
+  if (error.syscall === undefined) return error;
+  return new BackupError('BACKUP_UNWRITABLE', `Cannot write ${file}: ${error.message}`, { cause: error });
 }
 
 async function sync(folder: string): Promise<void> {

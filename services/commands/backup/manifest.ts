@@ -17,7 +17,7 @@ export const edgeStateName = 'edge/state.json';
 const position = z.number().int().min(-1);
 const count = z.number().int().min(0);
 /** Beneath the folder, and nowhere else. */
-const file = z.string().regex(/^(?:[\w%.-]+\/)+[\w%-][\w%.-]*$/);
+const file = z.string().regex(/^[\w%-][\w%.-]*(?:\/[\w%-][\w%.-]*)+$/);
 const name = z.string().regex(/^\w+$/);
 
 const checkpointSchema = z.object({
@@ -69,10 +69,10 @@ export type BackedUpTable = Manifest['tables'][number];
 /**
  * INCOMPLETE: it was interrupted, or is none. DAMAGED: a file is not what it was. OTHER: it is of another kind of installation,
  * or of another version. IN_THE_WAY: the target is there, or not empty. CHANGED: what was backed up became something else
- * meanwhile. NOT_ALONE: somebody else writes where it is restored. A retry does not help unless the message says so.
+ * meanwhile. NOT_ALONE: somebody else writes where it is restored. UNWRITABLE: the disk does not take it. A retry does not help unless the message says so.
  */
 export class BackupError extends Error {
-  readonly code: `BACKUP_${'INCOMPLETE' | 'DAMAGED' | 'OTHER' | 'IN_THE_WAY' | 'CHANGED' | 'NOT_ALONE'}`;
+  readonly code: `BACKUP_${'INCOMPLETE' | 'DAMAGED' | 'OTHER' | 'IN_THE_WAY' | 'CHANGED' | 'NOT_ALONE' | 'UNWRITABLE'}`;
   constructor(code: BackupError['code'], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
