@@ -17,6 +17,7 @@ export interface Target {
   format?: number;
   rawSql?: string;
   expr?: string;
+  legendFormat?: string;
 }
 
 export interface PanelModel {
@@ -28,7 +29,10 @@ export interface PanelModel {
   datasource?: Source;
   gridPos: { x: number; y: number; w: number; h: number };
   targets?: Target[];
-  fieldConfig?: { defaults: { unit?: string } };
+  fieldConfig?: {
+    defaults: { unit?: string };
+    overrides?: { matcher: { id: string; options?: unknown }; properties: { id: string; value?: unknown }[] }[];
+  };
   panels?: PanelModel[];
 }
 
@@ -57,7 +61,7 @@ export interface DashboardModel {
   graphTooltip: number;
   schemaVersion: number;
   links: LinkModel[];
-  annotations: { list: { name: string; datasource?: Source; target: Target }[] };
+  annotations: { list: { name: string; datasource?: Source; expr?: string; target: Target }[] };
   templating: { list: VariableModel[] };
   panels: PanelModel[];
 }
@@ -89,15 +93,14 @@ export interface Query {
 }
 
 /** Every query of a dashboard that goes to ClickHouse. */
-export function clickhouseQueries({ annotations, templating, ...dashboard }: DashboardModel): Query[] {
-  const panels = dashboard.panels.flatMap((panel) =>
-    [panel, ...(panel.panels ?? [])].flatMap(({ title, targets = [] }) =>
-      targets.map(({ refId, rawSql, format }) => ({
-        name: `panel ${title}/${refId}`,
-        sql: rawSql,
-        series: format === 0,
-      })),
-    ),
+export function clickhouseQueries(dashboard: DashboardModel): Query[] {
+  const { annotations, templating } = dashboard;
+  const panels = panelsOf(dashboard).flatMap(({ title, targets = [] }) =>
+    targets.map(({ refId, rawSql, format }) => ({
+      name: `panel ${title}/${refId}`,
+      sql: rawSql,
+      series: format === 0,
+    })),
   );
   const marks = annotations.list.map(({ name, target }) => ({
     name: `annotation ${name}`,
@@ -112,4 +115,36 @@ export function clickhouseQueries({ annotations, templating, ...dashboard }: Das
       series: false,
     }));
   return [...panels, ...marks, ...variables].filter((query): query is Query => query.sql !== undefined);
+}
+
+export interface PrometheusQuery {
+  name: string;
+  expression: string;
+  legend?: string | undefined;
+}
+
+/** Every expression of a dashboard that goes to Prometheus. */
+export function prometheusQueries(dashboard: DashboardModel): PrometheusQuery[] {
+  const panels = panelsOf(dashboard).flatMap(({ title, targets = [] }) =>
+    targets.map(({ refId, expr, legendFormat }) => ({
+      name: `panel ${title}/${refId}`,
+      expression: expr,
+      legend: legendFormat,
+    })),
+  );
+  const marks = dashboard.annotations.list.map(({ name, target }) => ({
+    name: `annotation ${name}`,
+    expression: target.expr,
+  }));
+  const variables = dashboard.templating.list.map(({ name, query }) => {
+    const asked = typeof query === 'string' ? undefined : query.query;
+    // label_values(metric, label) lists the values of a label.
+    const [, metric, label] = /^label_values\((\w+), (\w+)\)$/.exec(asked ?? '') ?? [];
+    if (asked !== undefined && label === undefined)
+      throw new Error(`Cannot read the query of variable ${name}: ${asked}`);
+    return { name: `variable ${name}`, expression: label && `count by (${label}) (${metric})` };
+  });
+  return [...panels, ...marks, ...variables].filter(
+    (query): query is PrometheusQuery => query.expression !== undefined,
+  );
 }
