@@ -45,6 +45,19 @@ describe('segments', () => {
     Array.from({ length: count }, (_, n) => ({ key: 'acme', frame: Buffer.alloc(1000, n) }));
   const options = () => ({ folder, segmentBytesMax: 16 * 1024 });
 
+  test('a log begins where it is told to, and only while it is empty', async () => {
+    const log = createSqliteLog({ ...options(), beginAt: 4_200 });
+    await log.trim(4_200);
+    expect(await log.bounds()).toEqual({ first: 4_200, next: 4_200 });
+    expect(await log.append(frames(2))).toBe(4_200);
+    await log.close();
+    const again = createSqliteLog({ ...options(), beginAt: 0 });
+    expect(await again.append(frames(1))).toBe(4_202);
+    expect(await again.bounds()).toEqual({ first: 4_200, next: 4_203 });
+    await expect(again.read(4_199, { records: 1, bytes: 1 })).rejects.toThrow('starts at 4200');
+    await again.close();
+  });
+
   test('a reader that was there before follows the writer over segments, and sees every record once', async () => {
     const reader = createSqliteLog(options());
     const writer = createThreadedSqliteLog(options());
