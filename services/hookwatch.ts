@@ -24,6 +24,7 @@ const usage = `Usage: hookwatch <command> [options]
 
 Over Kafka (HOOKWATCH_KAFKA_BROKERS), as many of each as needed:
 
+  setup        makes the passwords and files that the containers of docker-compose.yml are given
   topics       makes the topics of Kafka what they should be
   edge         takes webhooks in and brings them into the lanes
   worker       works on lanes

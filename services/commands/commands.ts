@@ -21,6 +21,21 @@ export const commands: Readonly<Record<string, Command>> = {
       return { kafka: connectKafka({ ...settings, clientId: 'hookwatch-topics' }, logger), settings };
     });
   },
+  async setup(args) {
+    const { setupCommand, setupUsage } = await import('./setup/command.ts');
+    if (isHelp(args, setupUsage)) return 0;
+    const { alertmanagerConfig } = await import('./setup/alertmanager.ts');
+    return setupCommand(args, () => {
+      const { analystPassword, tenants } = loadConfig(environment);
+      const base = readFileSync(new URL('../../dashboards/alertmanager/alertmanager.yml', import.meta.url), 'utf8');
+      return {
+        analystPassword,
+        demo: tenants.some((tenant) => tenant.demo),
+        alertmanager: alertmanagerConfig(base, environment),
+        domain: environment.HOOKWATCH_DOMAIN,
+      };
+    });
+  },
   async apply(args) {
     const { applyCommand, applyUsage } = await import('./apply/command.ts');
     if (isHelp(args, applyUsage)) return 0;
