@@ -39,8 +39,10 @@ ${details}
  * @throws ConfigError with every mistake
  */
 export function alertmanagerConfig(base: string, variables: Variables): string {
-  const settings = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, value?.trim() ?? '']));
-  const of = (name: string) => settings[`HOOKWATCH_ALERT_${name}`] ?? '';
+  const of = (name: string) => {
+    const value = variables[`HOOKWATCH_ALERT_${name}`] ?? '';
+    return value.trim() === '' ? '' : value;
+  };
   const mistakes = findMistakes(of);
   if (mistakes.length > 0) {
     throw new ConfigError(`Cannot tell anybody of alerts:\n${mistakes.map((mistake) => `  ${mistake}`).join('\n')}`);
