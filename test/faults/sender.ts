@@ -9,11 +9,12 @@
  */
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { openSync, readFileSync, writeSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import * as http from 'node:http';
+import * as https from 'node:https';
 import { createTraffic, type Parcel } from './traffic.ts';
 
 export interface SenderSettings {
-  /** Deliveries go to each in turn. */
+  /** Deliveries go to each in turn. All over HTTP, or all over HTTPS. */
   edgeUrls: readonly string[];
   /** Their endpoints' tokens are `<tenant>-<event>`; each delivery is of one of them in turn. Default: the demo's. */
   tenants?: readonly string[];
@@ -36,6 +37,7 @@ const trusted = readFileSync(keyFile, 'utf8');
 const { privateKey: untrusted } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ledger = openSync(ledgerFile, 'a');
 const write = (...fields: (string | number)[]) => writeSync(ledger, `${fields.join(' ')}\n`);
+const { Agent, request } = edgeUrls[0]!.startsWith('https:') ? https : http;
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 const traffic = tenants.map((_, index) => createTraffic(seed + index));
 const burstIntervalMs = 200;
