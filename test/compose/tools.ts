@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { isBuilt, readRecipe, tools } from '../../scripts/tool-recipes.mjs';
 
-export type Tool = 'caddy' | 'promtool' | 'docker-compose';
+export type Tool = 'caddy' | 'promtool' | 'docker-compose' | 'clickhouse-query';
 export type Program = 'prometheus' | 'alertmanager' | 'amtool' | 'hadolint';
 
 /** How a program is called where it is not called by its own name: Debian's Alertmanager. */

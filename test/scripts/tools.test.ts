@@ -25,7 +25,7 @@ import {
 const script = fileURLToPath(new URL('../../scripts/tools.mjs', import.meta.url));
 /** `<name>-<version>` of each tool. */
 const folders = tools.map((tool) => basename(readRecipe(tool).folder)).toSorted();
-const [caddy = '', compose = '', promtool = ''] = folders;
+const [caddy = '', , compose = '', promtool = ''] = folders;
 
 /**
  * Stands in for Go: its version, the folder of a module, and a build that writes a file, unless `fails` names its package.
@@ -88,6 +88,8 @@ describe('tools.mjs', () => {
     for (const call of chest.builds()) expect(call).toMatch(/-mod=readonly -trimpath -buildvcs=false .*\[0,,,,off\]$/);
     expect(readFileSync(join(chest.cache, caddy, 'caddy'), 'utf8')).toBe('built\n');
     expect(readFileSync(join(chest.cache, compose, 'compose-spec.json'), 'utf8')).toBe('{}');
+    // What is ours is in the folder where Go runs.
+    expect(chest.builds().filter((call) => / \. \[/.test(call))).toHaveLength(1);
 
     expect(chest.run()).toMatchObject({ status: 0, stdout: expect.stringContaining(`${caddy}/caddy`) });
     expect(chest.builds()).toHaveLength(tools.length);
@@ -168,7 +170,7 @@ describe('tools.mjs', () => {
 describe('a recipe', () => {
   const tool = tools.find(({ name }) => name === 'promtool')!;
   const goMod = 'module m\n\ngo 1.26.0\n\nrequire github.com/prometheus/prometheus v0.315.0\n';
-  const recipe = (files = { goMod, goSum: 'a' }, platform = 'linux-x64', of = tool) =>
+  const recipe = (files: Parameters<typeof makeRecipe>[1] = { goMod, goSum: 'a' }, platform = 'linux-x64', of = tool) =>
     makeRecipe(of, files, platform, 'cache');
 
   test('has the version that people know, stamped into the program', () => {
@@ -181,6 +183,7 @@ describe('a recipe', () => {
       recipe(),
       recipe({ goMod: `${goMod}\n`, goSum: 'a' }),
       recipe({ goMod, goSum: 'b' }),
+      recipe({ goMod, goSum: 'a', own: ['package main'] }),
       recipe({ goMod, goSum: 'a' }, 'linux-arm64'),
       recipe({ goMod, goSum: 'a' }, 'linux-x64', { ...tool, tags: [] }),
       recipe({ goMod, goSum: 'a' }, 'linux-x64', { ...tool, source: 'cmd/prometheus' }),

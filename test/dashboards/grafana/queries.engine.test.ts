@@ -1,61 +1,27 @@
 /** Every query of the dashboards, as an analyst, over simulated data and over an empty database. */
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createClickHouseWarehouse } from '../../../services/ports/warehouse/clickhouse.ts';
-import { type EngineProcess, passwords, startEngineProcess } from '../../ports/warehouse/engine-process.ts';
+import type { EngineProcess } from '../../ports/warehouse/engine-process.ts';
 import { columnsOf, readableTypes } from './columns.ts';
 import { clickhouseQueries, dashboards } from './dashboards.ts';
 import { expand, type Selection } from './macros.ts';
-import { accountLabelled, createdServers, finalOf, type Life, lifeMs, live, startMs, store } from './simulated.ts';
+import { accountLabelled, createdServers, finalOf, type Life, lifeMs, live, startMs } from './simulated.ts';
+import { ask, everything, panel, type Row, startStockedEngine } from './stock.ts';
 
-/** Time stands still in January 2026: its rows must not be too old, whenever this runs. */
-const ttlDays = { deliveries: 10_000, facts: 10_000 };
 const lives = [live('acme', 3), live('globex', 4)];
 const [acme, globex] = lives as [Life, Life];
 
-/** Three hours, on a screen on which a point is a minute. */
-const panel = { from: startMs - 10_500_123, to: startMs + 300_456, intervalMs: 60_000 };
-const everything: Selection = { tenant: 'all', account: 'all', metric: 'all' };
 const queries = [...dashboards.values()].flatMap(clickhouseQueries);
-
-type Row = Record<string, unknown>;
-interface Result {
-  columns: [name: string, type: string][];
-  rows: Row[];
-}
 
 let full: EngineProcess;
 let empty: EngineProcess;
 
-async function startEngine(stored: Life[]): Promise<EngineProcess> {
-  const engine = await startEngineProcess();
-  const access = { username: 'hookwatch', password: passwords.hookwatch };
-  const warehouse = createClickHouseWarehouse({ url: engine.url, ...access, ttlDays });
-  await warehouse.migrate();
-  for (const life of stored) await store(warehouse, life);
-  await warehouse.close();
-  return engine;
-}
-
 beforeAll(async () => {
-  [full, empty] = await Promise.all([startEngine(lives), startEngine([])]);
+  [full, empty] = await Promise.all([startStockedEngine(lives), startStockedEngine([])]);
 });
 afterAll(async () => {
   await Promise.all([full?.dispose(), empty?.dispose()]);
 });
-
-/** With the settings that the plug-in's client sends: the limit of a query, and five seconds more. */
-async function ask(engine: EngineProcess, sql: string): Promise<Result> {
-  const response = await fetch(`${engine.url}/?database=hookwatch&default_format=JSON&max_execution_time=65`, {
-    method: 'POST',
-    headers: { 'x-clickhouse-user': 'analyst', 'x-clickhouse-key': passwords.analyst },
-    body: sql,
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${text}\nin\n${sql}`);
-  const { meta, data } = JSON.parse(text) as { meta: { name: string; type: string }[]; data: Row[] };
-  return { columns: meta.map(({ name, type }) => [name, type]), rows: data };
-}
 
 async function rowsOf(name: string, selection: Selection = {}, range: Partial<typeof panel> = {}): Promise<Row[]> {
   const query = queries.find((candidate) => candidate.name === name);
