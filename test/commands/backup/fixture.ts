@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { BackupSource } from '../../../services/commands/backup/backup.ts';
 import { type BackupContext, backupCommand } from '../../../services/commands/backup/command.ts';
 import { restoreCommand } from '../../../services/commands/restore/command.ts';
 import type { RestoreTarget } from '../../../services/commands/restore/target.ts';
@@ -153,4 +154,17 @@ export async function stateAt(checkpoints: Checkpoints, upTo?: number, lane = 'a
   const chunks: Uint8Array[] = [];
   if (found) for await (const chunk of found.chunks) chunks.push(chunk);
   return `${found?.position} ${found?.recordId} ${found?.final} ${Buffer.concat(chunks)}`;
+}
+
+export type Source = Partial<BackupSource> & { records: Log; checkpoints: Checkpoints };
+
+/** A lane of ten records, saved at 3, 5 and 8, and some rows. */
+export async function lane(more: (source: Source) => Partial<BackupSource> = () => ({})): Promise<Source> {
+  const records = createMemoryLog();
+  await records.append(Array.from({ length: 10 }, (_, index) => record(`r${index}`)));
+  const checkpoints = createMemoryCheckpoints();
+  for (const position of [3, 5, 8]) await saveAt(checkpoints, position);
+  const { warehouse } = tables({ events_rows: 'events', sink_refused_rows: 'refusals' });
+  const source: Source = { records, checkpoints, logs: [{ partition: 0, records, checkpoints }], warehouse };
+  return { ...source, ...more(source) };
 }
