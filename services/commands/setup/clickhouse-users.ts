@@ -20,7 +20,6 @@ const changeable = [
   'send_progress_in_http_headers',
   'session_timezone',
   'use_uncompressed_cache',
-  'wait_end_of_query',
 ];
 
 /**
