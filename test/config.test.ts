@@ -107,6 +107,16 @@ test.each<[environment: Record<string, string>, message: RegExp]>([
   expect(() => load(good, environment)).toThrow(message);
 });
 
+test('an edge speaks TLS where it is given both files', () => {
+  const [HOOKWATCH_EDGE_TLS_CERT, HOOKWATCH_EDGE_TLS_KEY] = ['/tls/cert.pem', '/tls/key.pem'];
+  expect(load(good).edgeTls).toBeUndefined();
+  const both = { certFile: HOOKWATCH_EDGE_TLS_CERT, keyFile: HOOKWATCH_EDGE_TLS_KEY };
+  expect(load(good, { HOOKWATCH_EDGE_TLS_CERT, HOOKWATCH_EDGE_TLS_KEY }).edgeTls).toEqual(both);
+  for (const half of [{ HOOKWATCH_EDGE_TLS_CERT }, { HOOKWATCH_EDGE_TLS_KEY }]) {
+    expect(() => load(good, half)).toThrow(/HOOKWATCH_EDGE_TLS_CERT: goes with HOOKWATCH_EDGE_TLS_KEY: give both/);
+  }
+});
+
 test('a password may stand in a file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'hookwatch-password-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

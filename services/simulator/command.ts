@@ -26,7 +26,8 @@ Sends the signed webhooks of a small reseller: accounts, users, servers, alerts 
   --rate N          deliveries per second (default 50)
   --seconds N       length of the run (default 60)
   --seed N          the same seed makes the same life; names differ from run to run (default 1)
-  --url URL         the edge (default: as configured, http://127.0.0.1:8080)
+  --url URL         the edge (default: as configured, http://127.0.0.1:8080); over https NODE_EXTRA_CA_CERTS names
+                    a file of roots that are trusted besides the usual ones
   --port-offset N   as given to npm start
   --tenant NAME     a tenant with demo: true (default: the first)
   --ledger FILE     append one line for each delivery before it is sent and one after its answer

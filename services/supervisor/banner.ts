@@ -13,6 +13,9 @@ export function describeStart(
   const clickhouse = config.clickhouseUrl ?? urls.clickhouse;
   const analyst = `\n               user analyst, password in ${analystPasswordFile(config.dataFolder)}`;
   const query = 'SELECT+type,count()+FROM+hookwatch.events+GROUP+BY+type';
+  const shift = offset === 0 ? '' : ` -- --port-offset ${offset}`;
+  // By the address that it listens on, no sender would trust its certificate.
+  const simulate = config.edgeTls ? ` -- --url https://<its name>:${new URL(urls.edge!).port}` : shift;
   const notReady = troubles.map((trouble) => `\n  Not ready: ${trouble}`).join('');
   return `
   Live page    ${urls.console}
@@ -23,7 +26,7 @@ export function describeStart(
   Data         ${config.dataFolder}
 
   Try next, in a second terminal:
-    npm run simulate${offset === 0 ? '' : ` -- --port-offset ${offset}`}
+    npm run simulate${simulate}
     curl '${clickhouse}/?query=${query}'
 ${notReady}
   Ctrl-C stops.

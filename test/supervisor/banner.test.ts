@@ -13,6 +13,12 @@ test('commands are those that work as they stand', () => {
   expect(describeStart(configOf(), urls, 100, [])).toMatch(/^ {4}npm run simulate -- --port-offset 100$/m);
 });
 
+test('a sender over TLS calls the edge by the name in its certificate', () => {
+  const tls = configOf({ HOOKWATCH_EDGE_TLS_CERT: 'cert.pem', HOOKWATCH_EDGE_TLS_KEY: 'key.pem' });
+  const banner = describeStart(tls, { ...urls, edge: 'https://127.0.0.1:1' }, 100, []);
+  expect(banner).toMatch(/^ {4}npm run simulate -- --url https:\/\/<its name>:1$/m);
+});
+
 test('an own ClickHouse has users of its own', () => {
   const own = describeStart(configOf({ CLICKHOUSE_URL: 'http://db.example:8123' }), urls, 0, []);
   expect(own).toContain('http://db.example:8123');

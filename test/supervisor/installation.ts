@@ -92,7 +92,7 @@ export async function startInstallation(
     },
   };
   await Promise.race([diary.ready, ended]);
-  const found = (label: string) => new RegExp(`^  ${label}\\s+(http://[\\d.:]+)`, 'm').exec(diary.output())?.[1];
+  const found = (label: string) => new RegExp(`^  ${label}\\s+(https?://[\\d.:]+)`, 'm').exec(diary.output())?.[1];
   const [edge, console, clickhouse] = ['Webhooks', 'Live page', 'ClickHouse'].map(found);
   if (!edge || !console || !clickhouse) {
     await installation.dispose();
