@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { dashboards } from './dashboards.ts';
 
-const read = (path: string) => parse(readFileSync(new URL(`../../../dashboards/${path}`, import.meta.url), 'utf8'));
+const root = new URL('../../../', import.meta.url);
+const read = (path: string) => parse(readFileSync(new URL(path, root), 'utf8'), { merge: true, maxAliasCount: -1 });
 
 interface DataSource {
   name: string;
@@ -18,8 +19,8 @@ interface DataSource {
   secureJsonData?: Record<string, string>;
 }
 
-const stack = read('grafana/provisioning/datasources/hookwatch.yaml') as Provisioned;
-const host = read('grafana/provisioning-host/datasources/hookwatch.yaml') as Provisioned;
+const stack = read('dashboards/grafana/provisioning/datasources/hookwatch.yaml') as Provisioned;
+const host = read('dashboards/grafana/provisioning-host/datasources/hookwatch.yaml') as Provisioned;
 
 interface Provisioned {
   apiVersion: number;
@@ -86,7 +87,7 @@ test('both differ in nothing else', () => {
 test('rates are taken over intervals that hold several answers of each part', () => {
   const { timeInterval } = typed(stack, 'prometheus').jsonData;
   for (const file of ['prometheus.yml', 'prometheus.host.yml']) {
-    const { global, scrape_configs: jobs } = read(`prometheus/${file}`) as {
+    const { global, scrape_configs: jobs } = read(`dashboards/prometheus/${file}`) as {
       global: { scrape_interval: string };
       scrape_configs: { job_name: string; scrape_interval?: string }[];
     };
@@ -100,7 +101,7 @@ test('rates are taken over intervals that hold several answers of each part', ()
 });
 
 test('dashboards are read from the folder that is mounted, and changed in files alone', () => {
-  expect(read('grafana/provisioning/dashboards/hookwatch.yaml')).toEqual({
+  expect(read('dashboards/grafana/provisioning/dashboards/hookwatch.yaml')).toEqual({
     apiVersion: 1,
     providers: [
       {
@@ -115,4 +116,18 @@ test('dashboards are read from the folder that is mounted, and changed in files 
       },
     ],
   });
+});
+
+test.each([
+  ['grafana', 'provisioning'],
+  ['host-grafana', 'provisioning-host'],
+])('the compose file mounts what %s reads, where it reads it', (service, folder) => {
+  const { services } = read('docker-compose.yml') as { services: Record<string, { volumes: unknown[] }> };
+  expect(services[service]!.volumes).toEqual(
+    expect.arrayContaining([
+      `./dashboards/grafana/${folder}/datasources:/etc/grafana/provisioning/datasources:ro`,
+      './dashboards/grafana/provisioning/dashboards:/etc/grafana/provisioning/dashboards:ro',
+      './dashboards/grafana:/etc/hookwatch/grafana:ro',
+    ]),
+  );
 });
