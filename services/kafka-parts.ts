@@ -214,7 +214,7 @@ async function forwardToLanes(
     lane: (tenant) => gates[lanes.partitionOf(tenant)]!,
     progress: lanes.progress(),
     tenants: config.tenants.map((tenant) => tenant.name),
-    // Nothing was forwarded yet to topics of another prefix, where a backup was restored say.
+    // Nothing was forwarded yet to topics of another prefix.
     hintFile: join(config.dataFolder, 'edge', `forwarded-${kafka.prefix}.json`),
     metrics,
     logger,

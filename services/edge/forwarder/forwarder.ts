@@ -10,9 +10,10 @@
  * 2. A partition that is stuck holds up no other one: each has a place of its own in the journal, and one batch in memory.
  * 3. What a lane has acknowledged and lost all the same is seen from what its worker says, and sent again.
  * 4. The journal keeps what the newest snapshot but one of a lane does not hold, and what has not been acknowledged.
- * 5. What cannot be read of the journal is passed over, counted, said and kept aside; in the lane ticks stand in for it.
+ * 5. A lane that was restored from a backup has gone back: it is begun anew with, and all that the journal has is sent.
+ * 6. What cannot be read of the journal is passed over, counted, said and kept aside; in the lane ticks stand in for it.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -27,7 +28,7 @@ import { createJournalReader } from './reader.ts';
 import { createRetry } from './retry.ts';
 import { createRoute, type Partition, type Route } from './route.ts';
 import { createRoutes, type Routes } from './routes.ts';
-import { createSight } from './sight.ts';
+import { createSight, LaneRestoredError } from './sight.ts';
 import { createTrouble } from './trouble.ts';
 import { createUnreadable } from './unreadable.ts';
 
@@ -115,13 +116,21 @@ interface Start {
    * new. So below this position nothing is sent before workers were asked, and nothing that their snapshots hold.
    */
   guardedTo: number;
+  savedAt: Hint['savedAt'];
 }
 
 function startOf(hint: Hint | undefined, first: number, next: number): Start {
-  if (!hint) return { covered: first, lanes: {}, others: first, guardedTo: next };
+  if (!hint) return { covered: first, lanes: {}, others: first, guardedTo: next, savedAt: {} };
   const lanes = Object.entries(hint.lanes).map(([tenant, position]) => [tenant, Math.max(first, position)] as const);
   const others = Math.min(...lanes.map(([, position]) => position));
-  return { covered: Math.max(first, hint.covered), lanes: Object.fromEntries(lanes), others, guardedTo: first };
+  const { savedAt } = hint;
+  return {
+    covered: Math.max(first, hint.covered),
+    lanes: Object.fromEntries(lanes),
+    others,
+    guardedTo: first,
+    savedAt,
+  };
 }
 
 function forward(options: ForwarderOptions, start: Start): Forwarder {
@@ -154,6 +163,7 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
     readJournal: reader.read,
     lacksBefore: readable.lacksBefore,
     coveredTo: start.covered,
+    savedAt: start.savedAt,
     routes,
     trouble: troubles.progress,
     logger,
@@ -197,13 +207,23 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
 
   async function look(): Promise<void> {
     while (!signal.aborted) {
-      await sight.look(signal);
+      await sight.look(signal).catch(forgetRestored);
       if (sight.complete && reader.position >= start.guardedTo) guard.resolve();
       await wait(limits.lookIntervalMs, undefined, { signal }).catch(() => {});
     }
   }
 
+  /** Whoever forwards next begins without a hint, as with a journal of which nothing is known. */
+  async function forgetRestored(error: unknown): Promise<never> {
+    if (error instanceof LaneRestoredError) {
+      forgotten = true;
+      await rm(options.hintFile, { force: true });
+    }
+    throw error;
+  }
+
   let noted = '';
+  let forgotten = false;
   async function note(): Promise<void> {
     // Where even this cannot be read, what is known is told.
     const { first, next } = await journal.bounds().catch(() => ({ first: 0, next: reader.position }));
@@ -211,9 +231,9 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
     gauges.set(backlogs, next, reader.position, now());
     metrics.uncoveredRecords.set(Math.max(0, reader.position - Math.max(first, covered())));
     metrics.forwarding.set(wrong('lanes', 'journal').length > 0 ? 0 : 1);
-    const hint: Hint = { covered: covered(), lanes: routes.positions() };
+    const hint: Hint = { covered: covered(), lanes: routes.positions(), savedAt: sight.savedAt() };
     const text = JSON.stringify(hint);
-    if (text === noted) return;
+    if (text === noted || forgotten) return;
     try {
       await writeHint(options.hintFile, journal, hint);
       noted = text;

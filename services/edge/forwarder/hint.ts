@@ -14,12 +14,15 @@ export interface Hint {
   covered: number;
   /** Tenant → everything of it before this position was acknowledged. */
   lanes: Readonly<Record<string, number>>;
+  /** Tenant → position of its lane's newest snapshot but one. It never goes back in a lane that is the same. */
+  savedAt: Readonly<Record<string, number>>;
 }
 
 const position = z.number().int().min(0);
 const hintSchema = z.object({
   covered: position,
   lanes: z.record(z.string(), position).refine((lanes) => Object.keys(lanes).length > 0),
+  savedAt: z.record(z.string(), position).default({}),
   /** A record of the journal: the hint is of no other one. */
   newest: z.object({ position, id: z.string() }),
 });

@@ -20,8 +20,18 @@ export interface Sight {
   add(place: Place, position: number): void;
   /** The newest snapshots but one say that the record was worked on. */
   isCovered(place: Place): boolean;
-  /** Asks how far the lanes have been worked on. Called every few seconds. */
+  /** Position of each lane's newest snapshot but one, as far as it was ever seen. */
+  savedAt(): Record<string, number>;
+  /**
+   * Asks how far the lanes have been worked on. Called every few seconds. Rejects with LaneRestoredError where what was
+   * covered is covered no longer.
+   */
   look(signal: AbortSignal): Promise<void>;
+}
+
+/** A lane was restored from a backup: what was brought into it since is to be sent again, and nothing that was known of it holds. */
+export class LaneRestoredError extends Error {
+  readonly code = 'LANE_RESTORED';
 }
 
 export interface SightOptions {
@@ -34,6 +44,8 @@ export interface SightOptions {
   lacksBefore(position: number): boolean;
   /** Everything in the journal before it is covered. */
   coveredTo: number;
+  /** What `savedAt` of an earlier one gave. */
+  savedAt: Readonly<Record<string, number>>;
   routes: Pick<Routes, 'of'>;
   trouble: Trouble;
   logger: Logger;
@@ -46,6 +58,10 @@ interface LaneSight {
   readonly boots: Boots;
   live: { position: number; worked: Worked } | undefined;
   covered: Worked | undefined;
+  /** Position of the snapshot that says so, the highest that was seen. */
+  savedAt: number;
+  /** Position of one that is lower; undefined as long as there is none. */
+  restoredAt: number | undefined;
   asked: boolean;
   /** What is said before the lane has been worked on up to here knows nothing of what was sent again. */
   quietUntil: number;
@@ -53,9 +69,7 @@ interface LaneSight {
 
 export function createSight(options: SightOptions): Sight {
   const { readJournal, lacksBefore, routes, trouble, logger, now } = options;
-  const lanes = new Map<string, LaneSight>(
-    options.tenants.map((tenant) => [tenant, createLaneSight(tenant, options.lacksBefore)]),
-  );
+  const lanes = new Map<string, LaneSight>(options.tenants.map((tenant) => [tenant, createLaneSight(tenant, options)]));
   const coverage = createCoverage(readJournal, options.coveredTo, ({ key, position, frame }) =>
     lanes.has(key) ? isCovered(placeOfAnyVersion(frame)) : position < routes.of(key)!.positionOf(key),
   );
@@ -70,6 +84,8 @@ export function createSight(options: SightOptions): Sight {
       const { live, covered } = await options.progress.latest(lane.tenant);
       lane.live = live && { position: live.position, worked: workedOf(live.producers) };
       lane.covered = covered && workedOf(covered.producers);
+      if (covered && covered.position < lane.savedAt) lane.restoredAt = covered.position;
+      lane.savedAt = Math.max(lane.savedAt, covered?.position ?? -1);
       lane.asked = true;
       trouble.end(lane);
     } catch (error) {
@@ -139,8 +155,19 @@ export function createSight(options: SightOptions): Sight {
       lanes.get(place.tenant)?.boots.add(place, position);
     },
     isCovered,
+    savedAt: () =>
+      Object.fromEntries(
+        [...lanes].flatMap(([tenant, { savedAt }]): [string, number][] => (savedAt < 0 ? [] : [[tenant, savedAt]])),
+      ),
     async look(signal) {
       await Promise.all([...lanes.values()].map(ask));
+      for (const { tenant, savedAt, restoredAt } of lanes.values()) {
+        if (restoredAt === undefined) continue;
+        throw new LaneRestoredError(
+          `Lane ${tenant} was saved at position ${savedAt}, and is saved at ${restoredAt} now: it was restored from a backup. ` +
+            'What the journal still has is sent again',
+        );
+      }
       await coverage.advance(signal);
       for (const lane of lanes.values()) {
         lane.boots.forget(coverage.position);
@@ -150,6 +177,15 @@ export function createSight(options: SightOptions): Sight {
   };
 }
 
-function createLaneSight(tenant: string, lacksBefore: SightOptions['lacksBefore']): LaneSight {
-  return { tenant, boots: createBoots(lacksBefore), live: undefined, covered: undefined, asked: false, quietUntil: -1 };
+function createLaneSight(tenant: string, { lacksBefore, savedAt }: SightOptions): LaneSight {
+  return {
+    tenant,
+    boots: createBoots(lacksBefore),
+    live: undefined,
+    covered: undefined,
+    savedAt: savedAt[tenant] ?? -1,
+    restoredAt: undefined,
+    asked: false,
+    quietUntil: -1,
+  };
 }
