@@ -10,12 +10,12 @@ const typeAny = 255;
 const classIn = 1;
 
 /** Addresses of a name in lower case; undefined: there is no such name. */
-export type Resolve = (name: string) => readonly string[] | undefined;
+export type Resolve = (name: string, asker: string) => readonly string[] | undefined;
 
 export async function startNameServer(address: string, resolve: Resolve): Promise<Socket> {
   const socket = createSocket('udp4');
   socket.on('message', (query, { port, address: asker }) => {
-    const answer = answerTo(query, resolve);
+    const answer = answerTo(query, (name) => resolve(name, asker));
     if (answer) socket.send(answer, port, asker);
   });
   socket.bind(53, address);
@@ -24,7 +24,7 @@ export async function startNameServer(address: string, resolve: Resolve): Promis
 }
 
 /** RFC 1035, section 4: one question; undefined for what is none. */
-export function answerTo(query: Buffer, resolve: Resolve): Buffer | undefined {
+export function answerTo(query: Buffer, resolve: (name: string) => ReturnType<Resolve>): Buffer | undefined {
   if (query.length < headerBytes || query.readUInt16BE(4) !== 1) return undefined;
   const labels: string[] = [];
   let offset = headerBytes;

@@ -26,7 +26,8 @@ export interface GatewayPlan {
 }
 
 export type GatewayRequest =
-  | { kind: 'names'; bridge: string; names: Record<string, string[]> }
+  /** Who asks by an address gets the addresses of a name. */
+  | { kind: 'names'; views: Record<string, Record<string, string[]>> }
   | { kind: 'publish'; host: string; port: number; to: { address: string; port: number } };
 
 export type GatewayReport =
@@ -35,7 +36,7 @@ export type GatewayReport =
   | { kind: 'received'; path: string; body: string };
 
 const plan: GatewayPlan = JSON.parse(process.argv[2] ?? '');
-const names = new Map<string, Record<string, string[]>>();
+let views: Record<string, Record<string, string[]>> = {};
 const report = (message: GatewayReport) => process.send?.(message);
 const ip = (...args: string[]) => execFileSync('ip', args);
 
@@ -90,7 +91,7 @@ async function openOutside(): Promise<void> {
 
 async function perform(request: GatewayRequest): Promise<void> {
   if (request.kind === 'names') {
-    names.set(request.bridge, request.names);
+    views = request.views;
     return;
   }
   const { address, port } = request.to;
@@ -106,8 +107,8 @@ process.on('message', (request: GatewayRequest) => {
   );
 });
 prepareNetworks();
-for (const { bridge, address } of plan.networks) {
-  await startNameServer(address, (name) => names.get(bridge)?.[name]);
+for (const { address } of plan.networks) {
+  await startNameServer(address, (name, asker) => views[asker]?.[name]);
 }
 await openTunnel();
 await openOutside();

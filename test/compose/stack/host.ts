@@ -31,7 +31,8 @@ export interface Host {
   readonly received: { path: string; body: string }[];
   /** As a program on this machine would: a published port is at its own number, on the address it is bound to. */
   request(url: string, options?: RequestOptions): Promise<Answer>;
-  setNames(bridge: string, names: Record<string, string[]>): Promise<void>;
+  /** For each address that asks, the addresses of each name that it knows. */
+  setNames(views: Record<string, Record<string, string[]>>): Promise<void>;
   publish(host: string, port: number, to: { address: string; port: number }): Promise<void>;
   close(): Promise<void>;
 }
@@ -74,7 +75,7 @@ export async function startHost(folder: string, networks: GatewayNetwork[]): Pro
     outsideUrl: `http://${outside.address}:${outside.port}`,
     received,
     request: (url, options = {}) => requestThrough(plan.tunnel, new URL(url), options),
-    setNames: (bridge, names) => ask({ kind: 'names', bridge, names }),
+    setNames: (views) => ask({ kind: 'names', views }),
     publish: (host, port, to) => ask({ kind: 'publish', host, port, to }),
     async close() {
       const closed = once(gateway, 'exit');

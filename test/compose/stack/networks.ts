@@ -31,20 +31,10 @@ export function planNetworks({ networks }: Project): Network[] {
 }
 
 export function createNetworks(host: Host, networks: readonly Network[]): Networks {
-  const names = new Map(networks.map(({ bridge }) => [bridge, new Map<string, string[]>()]));
+  const running = new Map<Container, string>();
   /** The gateway of each network is its first. */
   let last = 1;
 
-  const change = async ({ plan }: Container, name: string, next: (known: string[], own: string) => string[]) => {
-    for (const { bridge, address } of plan.attachments) {
-      const known = names.get(bridge)!;
-      const addresses = next(known.get(name) ?? [], address);
-      // Without a container there is no such name.
-      if (addresses.length === 0) known.delete(name);
-      else known.set(name, addresses);
-      await host.setNames(bridge, Object.fromEntries(known));
-    }
-  };
   return {
     attach(service) {
       last += 1;
@@ -56,10 +46,14 @@ export function createNetworks(host: Host, networks: readonly Network[]): Networ
         });
     },
     async announce(name, container) {
-      await change(container, name, (known, own) => [...known, own]);
+      running.set(container, name);
+      await host.setNames(viewsOf(running));
       // The host may be gone before the last container is.
       container.ended
-        .then(() => change(container, name, (known, own) => known.filter((other) => other !== own)))
+        .then(() => {
+          running.delete(container);
+          return host.setNames(viewsOf(running));
+        })
         .catch(() => {});
     },
     async publish(service, { plan }) {
@@ -69,4 +63,22 @@ export function createNetworks(host: Host, networks: readonly Network[]): Networ
       }
     },
   };
+}
+
+/** Each sees the names of all networks that it is in, and of a name that is in several the addresses of one of them. */
+function viewsOf(running: ReadonlyMap<Container, string>): Record<string, Record<string, string[]>> {
+  const views: Record<string, Record<string, string[]>> = {};
+  for (const { plan } of running.keys()) {
+    const names: Record<string, string[]> = {};
+    for (const [other, name] of running) {
+      const shared = plan.attachments.find(({ bridge }) => addressIn(other, bridge) !== undefined);
+      if (shared) names[name] = [...(names[name] ?? []), addressIn(other, shared.bridge)!];
+    }
+    for (const { address } of plan.attachments) views[address] = names;
+  }
+  return views;
+}
+
+function addressIn({ plan }: Container, bridge: string): string | undefined {
+  return plan.attachments.find((attachment) => attachment.bridge === bridge)?.address;
 }

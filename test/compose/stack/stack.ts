@@ -80,8 +80,11 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       await Promise.all(services.map((name) => order.reach(name)));
     },
     async run(name, command) {
-      const container = await start(name, `${name}-run-${passing.length + 1}`, command);
+      const instance = `${name}-run-${passing.length + 1}`;
+      const container = await start(name, instance, command);
       passing.push(container);
+      // It asks for others; nobody takes it for one of its service.
+      await networks.announce(instance, container);
       return { code: await container.ended, output: container.output() };
     },
     stop: (name) => stopAll(project.services[name]!, containers.get(name) ?? []),

@@ -19,6 +19,12 @@ export function readChecks(printed: string): PrintedCheck[] {
 
 /** Of rows as ClickHouse prints them, or of the simulator's words; a count of zero has no row. */
 export function factsOf(text: string): string[] {
-  const words = text.replaceAll('centurylink.', '').toLowerCase().split(/\s+/).filter(Boolean);
+  const words = text
+    .toLowerCase()
+    .replaceAll('centurylink.', '')
+    // The one event whose type is another word.
+    .replaceAll('alert.notified', 'alert.notification')
+    .split(/\s+/)
+    .filter(Boolean);
   return words.filter((word, index) => word !== '0' && words[index + 1] !== '0');
 }
