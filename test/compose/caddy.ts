@@ -44,20 +44,19 @@ export async function startCaddy(edges: readonly string[], change = (text: strin
   const names = ['HTTP_PORT', 'HTTPS_PORT', 'ADMIN', 'METRICS'];
   const { ports } = await claimPorts('127.0.0.1', names.map((setting) => ({ port: 0, setting }))); // biome-ignore format: one thought
   const [httpPort, port, admin, metrics] = ports as [number, number, number, number];
-  const child = spawn(toolPath('caddy'), ['run', '--adapter', 'caddyfile', '--config', file], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: {
-      HOME: folder,
-      XDG_DATA_HOME: join(folder, 'data'),
-      HOOKWATCH_ACME_EMAIL: '',
-      HOOKWATCH_EDGES: edges.join(' '),
-      HOOKWATCH_CADDY_BIND: '127.0.0.1',
-      HOOKWATCH_CADDY_HTTP_PORT: String(httpPort),
-      HOOKWATCH_CADDY_HTTPS_PORT: String(port),
-      HOOKWATCH_CADDY_ADMIN: `127.0.0.1:${admin}`,
-      HOOKWATCH_CADDY_METRICS: `:${metrics}`,
-    },
-  });
+  const env = {
+    HOME: folder,
+    XDG_DATA_HOME: join(folder, 'data'),
+    HOOKWATCH_ACME_EMAIL: '',
+    HOOKWATCH_EDGES: edges.join(' '),
+    HOOKWATCH_CADDY_BIND: '127.0.0.1',
+    HOOKWATCH_CADDY_HTTP_PORT: String(httpPort),
+    HOOKWATCH_CADDY_HTTPS_PORT: String(port),
+    HOOKWATCH_CADDY_ADMIN: `127.0.0.1:${admin}`,
+    HOOKWATCH_CADDY_METRICS: `:${metrics}`,
+  };
+  const configuration = ['--adapter', 'caddyfile', '--config', file];
+  const child = spawn(toolPath('caddy'), ['run', ...configuration], { stdio: ['ignore', 'ignore', 'pipe'], env });
   const log: string[] = [];
   createInterface({ input: child.stderr! }).on('line', (line) => log.push(line));
   onTestFinished(() => end(child, folder));
