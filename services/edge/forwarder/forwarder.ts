@@ -13,7 +13,7 @@
  * 5. A lane that was restored from a backup has gone back: it is begun anew with, and all that the journal has is sent.
  * 6. What cannot be read of the journal is passed over, counted, said and kept aside; in the lane ticks stand in for it.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -22,7 +22,7 @@ import type { Log, LogRecord } from '../../ports/log/log.ts';
 import type { Progress } from '../../ports/progress/progress.ts';
 import type { ForwarderMetrics } from '../../telemetry.ts';
 import { createGauges } from './gauges.ts';
-import { type Hint, readHint, writeHint } from './hint.ts';
+import { createHints, type Hint, readHint } from './hint.ts';
 import { createReadableJournal } from './readable.ts';
 import { createJournalReader } from './reader.ts';
 import { createRetry } from './retry.ts';
@@ -142,13 +142,13 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
   const guard = Promise.withResolvers<void>();
   const failure = createFailure(logger);
   const { keep } = failure;
-
   const unreadable = createUnreadable({ file: join(dirname(options.hintFile), unreadableName), metrics, logger });
   const readable = createReadableJournal({
     journal,
     retry: createRetry({ ...limits, signal, trouble: troubles.journal }),
     onUnreadable: unreadable.note,
   });
+  const hints = createHints(options.hintFile, journal);
   const gauges = createGauges(metrics);
   const reader = createJournalReader({
     readJournal: readable.read,
@@ -207,23 +207,16 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
 
   async function look(): Promise<void> {
     while (!signal.aborted) {
-      await sight.look(signal).catch(forgetRestored);
+      await sight.look(signal).catch(async (error) => {
+        // Whoever forwards next begins as with a journal of which nothing is known.
+        if (error instanceof LaneRestoredError) await hints.forget();
+        throw error;
+      });
       if (sight.complete && reader.position >= start.guardedTo) guard.resolve();
       await wait(limits.lookIntervalMs, undefined, { signal }).catch(() => {});
     }
   }
 
-  /** Whoever forwards next begins without a hint, as with a journal of which nothing is known. */
-  async function forgetRestored(error: unknown): Promise<never> {
-    if (error instanceof LaneRestoredError) {
-      forgotten = true;
-      await rm(options.hintFile, { force: true });
-    }
-    throw error;
-  }
-
-  let noted = '';
-  let forgotten = false;
   async function note(): Promise<void> {
     // Where even this cannot be read, what is known is told.
     const { first, next } = await journal.bounds().catch(() => ({ first: 0, next: reader.position }));
@@ -232,11 +225,8 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
     metrics.uncoveredRecords.set(Math.max(0, reader.position - Math.max(first, covered())));
     metrics.forwarding.set(wrong('lanes', 'journal').length > 0 ? 0 : 1);
     const hint: Hint = { covered: covered(), lanes: routes.positions(), savedAt: sight.savedAt() };
-    const text = JSON.stringify(hint);
-    if (text === noted || forgotten) return;
     try {
-      await writeHint(options.hintFile, journal, hint);
-      noted = text;
+      await hints.write(hint);
       troubles.hint.end(routes);
     } catch (error) {
       troubles.hint.begin(routes, error);

@@ -3,7 +3,7 @@
  * which has no effect. So it is written without waiting for the disk.
  */
 import { hash } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { FrameError } from '../../core/records/codec.ts';
 import { placeOfAnyVersion } from '../../core/records/place.ts';
@@ -38,7 +38,32 @@ export async function readHint(file: string, journal: Pick<Log, 'read'>): Promis
   }
 }
 
-export async function writeHint(file: string, journal: Pick<Log, 'read'>, hint: Hint): Promise<void> {
+/** The hint of a forwarder that is at work. */
+export interface Hints {
+  /** Replaces the one before, if it is another one. */
+  write(hint: Hint): Promise<void>;
+  /** Removes it, and writes none any more. */
+  forget(): Promise<void>;
+}
+
+export function createHints(file: string, journal: Pick<Log, 'read'>): Hints {
+  let written = '';
+  let forgotten = false;
+  return {
+    async write(hint) {
+      const text = JSON.stringify(hint);
+      if (text === written || forgotten) return;
+      await writeHint(file, journal, hint);
+      written = text;
+    },
+    async forget() {
+      forgotten = true;
+      await rm(file, { force: true });
+    },
+  };
+}
+
+async function writeHint(file: string, journal: Pick<Log, 'read'>, hint: Hint): Promise<void> {
   const newest = Math.max(...Object.values(hint.lanes)) - 1;
   const id = newest < 0 ? undefined : await idAt(journal, newest);
   if (id === undefined) return;
