@@ -106,6 +106,13 @@ const mistakes: Mistake[] = [
   ['dockerfile', 'dockerfile', 'node:24.21.0-bookworm-slim AS', 'node:24-slim AS', /another one tomorrow/],
   ['dockerfile', 'dockerfile', ' --omit=optional', '', /more packages/],
   ['dockerfile', 'dockerfile', '/app/scripts/healthcheck.mjs', '/app/scripts/health.mjs', /health\.mjs is not copied/],
+  [
+    'healthScript',
+    'compose',
+    '/app/scripts/healthcheck.mjs',
+    '/app/scripts/health.mjs',
+    /^worker: .* is not in the image/,
+  ],
   ['folders', 'dockerfile', ' /backups', '', /^tools: \/backups belongs to root/],
   ['folders', 'dockerfile', ' /setup/caddy', '', /^setup: \/setup\/caddy belongs to root/],
 

@@ -2,7 +2,7 @@
 import { isBuiltin } from 'node:module';
 import { posix } from 'node:path';
 import { importsOf, readTree, type Source } from '../../house-rules/source.ts';
-import { type Check, isThere } from './stack.ts';
+import { type Check, isOneShot, isOurs, isThere } from './stack.ts';
 
 /** What a program names by a URL of its own rather than by an import. */
 const beside = /new URL\(\s*'(\.[^']+)',\s*import\.meta\.url\s*\)/g;
@@ -103,11 +103,20 @@ const dockerfile: Check = ({ files }) => {
   ];
 };
 
+/** What our containers are asked by is in the image, where they look for it. */
+const healthScript: Check = (stack) => {
+  const paths = copiedPaths(stack.files.dockerfile).map((path) => `/app/${path}`);
+  return Object.entries(stack.services)
+    .filter(([, service]) => isOurs(service) && !isOneShot(service))
+    .filter(([, { healthcheck }]) => !isWithin(healthcheck?.test?.[2] ?? '', paths))
+    .map(([name, { healthcheck }]) => `${name}: ${healthcheck?.test?.join(' ')} is not in the image`);
+};
+
 /** A named volume takes its owner from the image's folder: each that we write to is there. */
 const folders: Check = (stack) => {
   const made = /mkdir -p ([^\\\n]+)/.exec(stack.files.dockerfile)?.[1]?.trim().split(' ') ?? [];
   return Object.entries(stack.services)
-    .filter(([, { image }]) => image.startsWith('hookwatch:'))
+    .filter(([, service]) => isOurs(service))
     .flatMap(([name, { mounts }]) =>
       mounts
         .filter(
@@ -121,4 +130,4 @@ const folders: Check = (stack) => {
     );
 };
 
-export const imageChecks = { copied, packages, sent, dockerfile, folders };
+export const imageChecks = { copied, packages, sent, dockerfile, healthScript, folders };
