@@ -92,8 +92,9 @@ function partUsage(name: string): string {
 
 ${line}
 
-Runs until SIGTERM or Ctrl-C, and ends what it has begun. Prints the URLs that it answers on: /healthz, /readyz and
-/metrics are among them. Settings come from hookwatch.yaml and the environment: README.md and docs/kafka.md list them.
+Runs until SIGTERM or Ctrl-C, and ends what it has begun. An edge with a certificate reads it again on SIGHUP.
+Prints the URLs that it answers on: /healthz, /readyz and /metrics are among them. Settings come from hookwatch.yaml and
+the environment: README.md and docs/kafka.md list them.
 Exit codes: 0 ended, 1 failed, 2 wrong usage or settings.
 `;
 }

@@ -143,6 +143,26 @@ describe('no edge takes it', () => {
   });
 });
 
+test('what one edge has no room for goes to the other, also while its body is still on the way', async () => {
+  let bytes = 0;
+  const full = await startTestEdge({ journalBytes: () => bytes, journalBytesMax: 1 });
+  const roomy = await startTestEdge();
+  const caddy = await startCaddy([`127.0.0.1:${full.port}`, `127.0.0.1:${roomy.port}`]);
+  const content = 'x'.repeat(256 * 1024);
+  const send = () => caddy.post(`/in/${token}`, content, { headers: { 'tier3-rsasha1': signature(content) } });
+  // Until one was sent before the health check had seen it.
+  await vi.waitFor(
+    async () => {
+      for (bytes of [2, 0]) {
+        full.tick();
+        for (const _ of twice) expect((await send()).status).toBe(202);
+      }
+      expect((await full.ledger()).refused.journal_full).toBeGreaterThan(0);
+    },
+    { timeout: 20_000 },
+  );
+});
+
 describe('in front of an edge', () => {
   async function start() {
     const edge = await startTestEdge();
