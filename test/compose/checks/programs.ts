@@ -1,7 +1,8 @@
 /**
  * Programs for health checks that images have, by their Dockerfiles:
  * kafka docker/jvm/Dockerfile (the distribution in /opt/kafka), clickhouse docker/server/Dockerfile.ubuntu (apt: wget),
- * caddy-docker and grafana (Alpine: busybox), prometheus and alertmanager (quay.io/prometheus/busybox).
+ * caddy-docker and grafana (Alpine: busybox), prometheus and alertmanager (quay.io/prometheus/busybox; of Prometheus' two
+ * variants the tag without a suffix is that one: release notes of 3.10.0).
  */
 export const programsByImage: Readonly<Record<string, readonly string[]>> = {
   'apache/kafka': ['/opt/kafka/bin/kafka-broker-api-versions.sh'],
