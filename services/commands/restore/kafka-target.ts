@@ -32,7 +32,8 @@ export function openKafka(config: Config, kafka: KafkaConfig): RestoreTarget {
       return {
         warehouse,
         checkpoints: lanes.checkpoints,
-        openLog: ({ partition, first }, onProgress) => openLog(lanes.records(partition), partition, first, onProgress),
+        openLog: ({ partition, first }, onProgress) =>
+          openRestoredLog(lanes.records(partition), partition, first, onProgress),
       };
     },
     async finish() {},
@@ -65,7 +66,7 @@ async function recordsInTheWay({ kafka, topics, partitions }: KafkaLanes): Promi
  * A partition begins at 0, and Kafka gives positions in turn. So that records have theirs again, what was before them is
  * filled with empty ones, which are let go at once.
  */
-async function openLog(
+export async function openRestoredLog(
   log: Log,
   partition: number,
   first: number,
