@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { startNameServer } from './dns.ts';
@@ -19,6 +19,8 @@ export interface GatewayNetwork {
 
 export interface GatewayPlan {
   networks: GatewayNetwork[];
+  /** Removed at the end. */
+  folder: string;
   /** A socket of this path takes connections to addresses in here: a line `host port`, then bytes. */
   tunnel: string;
   /** Where the world outside takes requests, all of them with 200. */
@@ -99,7 +101,11 @@ async function perform(request: GatewayRequest): Promise<void> {
   await once(server.listen(request.port, request.host), 'listening');
 }
 
-process.on('disconnect', () => process.exit());
+process.on('disconnect', () => {
+  // What ran in containers ends with the same process that this one ends with; it may be a moment behind.
+  rmSync(plan.folder, { recursive: true, force: true, maxRetries: 10 });
+  process.exit();
+});
 process.on('message', (request: GatewayRequest) => {
   perform(request).then(
     () => report({ kind: 'done' }),

@@ -34,6 +34,7 @@ export interface Host {
   /** For each address that asks, the addresses of each name that it knows. */
   setNames(views: Record<string, Record<string, string[]>>): Promise<void>;
   publish(host: string, port: number, to: { address: string; port: number }): Promise<void>;
+  /** Ends it and removes its folder. */
   close(): Promise<void>;
 }
 
@@ -41,8 +42,9 @@ const requestMsMax = 30_000;
 /** TEST-NET-3 of RFC 5737: in nobody's network. */
 const outside = { address: '203.0.113.1', port: 9099 };
 
+/** `folder` is its own from now on: it is removed even where nobody lives to close it. */
 export async function startHost(folder: string, networks: GatewayNetwork[]): Promise<Host> {
-  const plan: GatewayPlan = { networks, tunnel: join(folder, 'tunnel.sock'), outside };
+  const plan: GatewayPlan = { networks, folder, tunnel: join(folder, 'tunnel.sock'), outside };
   const program = fileURLToPath(new URL('gateway.ts', import.meta.url));
   const gateway = spawn('unshare', ['--net', process.execPath, program, JSON.stringify(plan)], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

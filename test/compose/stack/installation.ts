@@ -1,4 +1,5 @@
 /** The whole of docker-compose.yml as it is shipped, running; what is set is what .env could set. */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +11,8 @@ export interface Installation {
   readonly stack: Stack;
   /** Those that are run: all that `docker compose up` starts, but for what nothing stands in for. */
   readonly services: readonly string[];
-  /** As an analyst asks: rows of tabs and line breaks. */
-  query(sql: string): Promise<string>;
+  /** As an analyst asks, by the password of setup's file unless another is given: rows of tabs and line breaks. */
+  query(sql: string, password?: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -31,7 +32,7 @@ const outsideUrl = 'http://203.0.113.1:9099';
 
 export async function createInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const { within, webhookPath, image = {}, change } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'hookwatch-installation-'));
+  const folder = mkdtempSync(join(tmpdir(), 'hookwatch-stack-'));
   try {
     const configuration = readFileSync(join(projectFolder, 'hookwatch.yaml'), 'utf8');
     const file = join(folder, 'hookwatch.yaml');
@@ -48,6 +49,7 @@ export async function createInstallation(options: InstallationOptions = {}): Pro
     change?.(project);
     const stack = await createStack({
       project,
+      folder,
       makeOurImage: (at, baseLayer) => makeOurImage(at, baseLayer, image),
       variablesOf: (service, { volume }) => (service === 'clickhouse' ? passwordsOf(volume) : {}),
     });
@@ -56,14 +58,11 @@ export async function createInstallation(options: InstallationOptions = {}): Pro
       services: Object.entries(project.services)
         .filter(([name, { profiles = [] }]) => profiles.length === 0 && !servicesLeftOut.includes(name))
         .map(([name]) => name),
-      query: (sql) => queryAsAnalyst(stack, sql),
-      async close() {
-        await stack.close();
-        rmSync(folder, { recursive: true });
-      },
+      query: (sql, password) => queryAsAnalyst(stack, sql, password),
+      close: stack.close,
     };
   } catch (error) {
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, force: true });
     throw error;
   }
 }
@@ -72,16 +71,26 @@ function readPassword(file: string): string {
   return readFileSync(file, 'utf8').trim();
 }
 
-/** The embedded engine is told what the server knows by its hash; setup's files have it for whoever connects. */
+/**
+ * The embedded engine is told what the server is told the hash of: it is in setup's files for those who connect.
+ * @throws where the server would not let them in
+ */
 function passwordsOf(volume: Stack['volume']): Record<string, string> {
-  return {
-    STANDIN_HOOKWATCH_PASSWORD: readPassword(join(volume('setup-sink'), 'hookwatch.password')),
-    STANDIN_ANALYST_PASSWORD: readPassword(join(volume('setup-grafana'), 'analyst.password')),
+  const users = readFileSync(join(volume('setup-clickhouse'), 'users.xml'), 'utf8');
+  const passwords = {
+    hookwatch: readPassword(join(volume('setup-sink'), 'hookwatch.password')),
+    analyst: readPassword(join(volume('setup-grafana'), 'analyst.password')),
   };
+  for (const [name, password] of Object.entries(passwords)) {
+    const [, own = ''] = new RegExp(`<${name}>(.*?)</${name}>`, 's').exec(users.slice(users.indexOf('<users>'))) ?? [];
+    const hash = createHash('sha256').update(password).digest('hex');
+    if (!own.includes(`<password_sha256_hex>${hash}<`)) throw new Error(`ClickHouse has another password for ${name}`);
+  }
+  return { STANDIN_HOOKWATCH_PASSWORD: passwords.hookwatch, STANDIN_ANALYST_PASSWORD: passwords.analyst };
 }
 
-async function queryAsAnalyst({ host, volume }: Stack, sql: string): Promise<string> {
-  const password = readPassword(join(volume('setup-grafana'), 'analyst.password'));
+async function queryAsAnalyst({ host, volume }: Stack, sql: string, given?: string): Promise<string> {
+  const password = given ?? readPassword(join(volume('setup-grafana'), 'analyst.password'));
   const { status, body } = await host.request(`http://127.0.0.1:8123/?query=${encodeURIComponent(sql)}`, {
     headers: { 'x-clickhouse-user': 'analyst', 'x-clickhouse-key': password },
   });

@@ -2,7 +2,6 @@
 import type { Service } from './compose-file.ts';
 import type { ContainerPlan } from './container.ts';
 import { type Image, resolveUser } from './image.ts';
-import { flagsLeftOut } from './standins.ts';
 import { mountVolume } from './volumes.ts';
 
 /** What Docker lets a container keep where no cap_drop takes it: moby, daemon/pkg/oci/caps/defaults.go. */
@@ -39,7 +38,7 @@ export function planContainer({ service, image, name, command, volumesFolder }: 
     mounts: [...image.mounts, ...(service.volumes ?? []).map((volume) => mountVolume(volume, image, volumesFolder))],
     tmpfs: service.tmpfs ?? [],
     readOnly: service.read_only ?? false,
-    command: [...(service.entrypoint ?? image.entrypoint), ...asked.filter((word) => !isLeftOut(word))],
+    command: [...(service.entrypoint ?? image.entrypoint), ...asked],
     environment: { HOSTNAME: name, HOME: '/', ...image.environment, ...Object.fromEntries(given) },
     workingFolder: service.working_dir ?? image.workingFolder,
     ...resolveUser(image, service.user ?? image.user),
@@ -47,8 +46,4 @@ export function planContainer({ service, image, name, command, volumesFolder }: 
     noNewPrivileges: (service.security_opt ?? []).some((option) => /^no-new-privileges(:true)?$/.test(option)),
     attachments: [],
   };
-}
-
-function isLeftOut(word: string): boolean {
-  return word.split('=')[0]! in flagsLeftOut;
 }

@@ -1,6 +1,5 @@
 /** A compose file's services, run as an engine would: networks, volumes, order, health checks, signals. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { durationMs, type Project, replicasOf, type Service } from './compose-file.ts';
 import { type Container, type Execution, startContainer } from './container.ts';
@@ -13,6 +12,8 @@ import { makeStandIn } from './standins.ts';
 
 export interface StackOptions {
   project: Project;
+  /** Belongs to the stack and is removed with it. */
+  folder: string;
   /** Makes, in a folder, the image of the services that are built from this repository. */
   makeOurImage(folder: string, baseLayer: string): Image;
   /** Variables that a stand-in needs beyond the compose file, read when it starts. */
@@ -43,18 +44,14 @@ type Start = (name: string, instance: string, command?: readonly string[]) => Pr
 const stopGracePeriodByDefault = '10s';
 
 export async function createStack(options: StackOptions): Promise<Stack> {
-  const { project } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'hookwatch-stack-'));
+  const { project, folder } = options;
   const planned = planNetworks(project);
-  const host = await startHost(folder, planned).catch((error) => {
-    rmSync(folder, { recursive: true });
-    throw error;
-  });
+  const host = await startHost(folder, planned);
   const networks = createNetworks(host, planned);
   const containers = new Map<string, Container[]>();
   const passing: Container[] = [];
   const history: string[] = [];
-  const start: Start = createStart(options, { folder, host, networks, stack: () => stack });
+  const start: Start = createStart(options, { host, networks, stack: () => stack });
   const order = createOrder({
     project,
     onProgress: (what) => history.push(what),
@@ -93,21 +90,19 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       for (const container of all) container.signal('SIGKILL');
       await Promise.all(all.map(({ ended }) => ended));
       await host.close();
-      rmSync(folder, { recursive: true, force: true });
     },
   };
   return stack;
 }
 
 interface StartContext {
-  folder: string;
   host: Host;
   networks: Networks;
   stack(): Stack;
 }
 
-function createStart(options: StackOptions, { folder, host, networks, stack }: StartContext): Start {
-  const { project, makeOurImage, variablesOf } = options;
+function createStart(options: StackOptions, { host, networks, stack }: StartContext): Start {
+  const { project, folder, makeOurImage, variablesOf } = options;
   const baseLayer = makeBaseLayer(join(folder, 'base'));
   const images = new Map<string, Image>();
   const imageOf = ({ build, image: name = '' }: Service): Image => {

@@ -25,11 +25,6 @@ interface StandIn {
   user: string;
 }
 
-/** Debian's builds are older: flags that the images know and these do not, with why nothing is lost without them. */
-export const flagsLeftOut: Readonly<Record<string, string>> = {
-  '--auto-gomemlimit': 'Prometheus 3 takes the limit of its container for its own; nothing here limits memory',
-};
-
 const kafkaScript = (mainClass: string) => `#!/bin/bash
 exec java \${KAFKA_HEAP_OPTS:--Xmx256M} -XX:TieredStopAtLevel=1 -cp '/opt/kafka/libs/*' ${mainClass} "$@"
 `;
