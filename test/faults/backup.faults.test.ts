@@ -1,7 +1,7 @@
 /** One machine: a backup that is taken under load makes an installation that goes on from it, to the last value the same. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -71,14 +71,35 @@ function promised({ answered }: SenderLedger): string[] {
   return [...answered.values()].filter(({ status }) => status === 202).map(({ id }) => id);
 }
 
-async function untilSettled({ urls, dataFolder }: Installation): Promise<void> {
-  const end = (await recordsIn(dataFolder)).length;
-  const settled = async () => {
-    expect((await fetch(`${urls.console}/readyz`)).status).toBe(200);
-    expect(await metricOf(urls.console, 'hookwatch_lane_position')).toBeGreaterThanOrEqual(end - 1);
-    expect(await metricOf(urls.console, 'hookwatch_sink_lag_records')).toBe(0);
+/** Resolves once all that the edge has journaled was worked on, and what followed is in ClickHouse. */
+async function untilStored({ urls, dataFolder }: Installation): Promise<void> {
+  const reaches = async (metric: string, folder: string) => {
+    const log = createSqliteLog({ folder: join(dataFolder, folder), segmentBytesMax: 1 });
+    const last = (await log.bounds()).next - 1;
+    await log.close();
+    const there = async () => expect(await metricOf(urls.console, metric)).toBeGreaterThanOrEqual(last);
+    await vi.waitFor(there, patience);
   };
-  await vi.waitFor(settled, patience);
+  await reaches('hookwatch_lane_position', 'records');
+  await reaches('hookwatch_sink_position', 'outputs');
+}
+
+/** A restore that is killed when it has begun to change something: it is not gone on with, and what to do is said. */
+async function expectInterrupted(folder: string): Promise<void> {
+  const dataFolder = temporaryFolder();
+  const child = spawn(process.execPath, [entry, 'restore', folder], {
+    env: environmentOf(dataFolder, { HOOKWATCH_LOG_LEVEL: 'error' }),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => rmSync(dataFolder, { recursive: true, force: true }));
+  await vi.waitUntil(() => existsSync(join(dataFolder, 'restore.partial', 'clickhouse')), patience);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect(readdirSync(dataFolder)).toEqual(['restore.partial']);
+  expect(await run(['restore', folder], dataFolder)).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/restore\.partial is not empty\nMove .* out of the way, or set HOOKWATCH_DATA/),
+  });
 }
 
 test('a backup under load goes on elsewhere', { timeout: 240_000 }, async () => {
@@ -100,6 +121,7 @@ test('a backup under load goes on elsewhere', { timeout: 240_000 }, async () => 
   await sender.stop();
   const { logs } = parseManifest(readFileSync(join(folder, 'manifest.json'), 'utf8'));
 
+  await expectInterrupted(folder);
   const anew = temporaryFolder();
   expect(await run(['restore', folder], anew)).toMatchObject({ code: 0, output: expect.stringContaining('Done: ') });
   const records = await recordsIn(anew);
@@ -110,7 +132,7 @@ test('a backup under load goes on elsewhere', { timeout: 240_000 }, async () => 
   const goesOn = sendTo(second, secondLedger, 2);
   await goesOn.traffic(30_000);
   await goesOn.stop();
-  await untilSettled(second);
+  await untilStored(second);
 
   const stored = await deliveriesOf(second);
   const after = promised(readLedger(secondLedger));
