@@ -1,5 +1,6 @@
 /** The users of a ClickHouse server: a file for its folder users.d. */
 import { createHash } from 'node:crypto';
+import { rebuildDatabase } from '../rebuild/kept.ts';
 
 /** What an analyst may take, as of the embedded engine (services/ports/warehouse/chdb). */
 const executionSecondsMax = 300;
@@ -23,7 +24,7 @@ const changeable = [
 ];
 
 /**
- * XML for users.d. `hookwatch` fills and changes the tables; `analyst` reads the database `hookwatch`, what the server says
+ * XML for users.d. `hookwatch` fills and changes the tables of its two databases; `analyst` reads the database `hookwatch`, what the server says
  * of its own tables and columns, and nothing else. Nobody comes in without a password: the user `default` is removed.
  *
  * Passwords are stored as their SHA-256, so the file itself opens nothing. What an element means:
@@ -56,6 +57,11 @@ ${limits.map(([name, max]) => limit(name, max)).join('')}${changeable
       <networks><ip>::/0</ip></networks>
       <profile>default</profile>
       <quota>default</quota>
+      <grants>
+        <query>GRANT ALL ON hookwatch.*</query>
+        <query>GRANT ALL ON ${rebuildDatabase}.*</query>
+        <query>GRANT SELECT ON system.*</query>
+      </grants>
     </hookwatch>
     <analyst>
       <password_sha256_hex>${sha256(passwords.analyst)}</password_sha256_hex>

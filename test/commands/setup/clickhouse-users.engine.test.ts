@@ -10,9 +10,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clickhouseUsers } from '../../../services/commands/setup/clickhouse-users.ts';
+import { applyMigrations, readMigrations } from '../../../services/ports/warehouse/migrations.ts';
 
 const script = fileURLToPath(new URL('ask-engine.ts', import.meta.url));
 const users = clickhouseUsers({ hookwatch: 'one', analyst: 'other' });
+/** Of somebody who looks after all of the server. */
+const withoutGrants = users.replaceAll(/<grants>[\s\S]*?<\/grants>/g, '');
 let folder: string;
 
 beforeAll(() => {
@@ -22,10 +25,10 @@ beforeAll(() => {
       'CREATE DATABASE hookwatch',
       'CREATE TABLE hookwatch.events (id UInt8) ENGINE = MergeTree ORDER BY id',
       'INSERT INTO hookwatch.events VALUES (7)',
-      'CREATE DATABASE other',
-      'CREATE TABLE other.secrets (id UInt8) ENGINE = MergeTree ORDER BY id',
     ]).filter(({ error }) => error),
   ).toEqual([]);
+  const others = ['CREATE DATABASE other', 'CREATE TABLE other.secrets (id UInt8) ENGINE = MergeTree ORDER BY id'];
+  expect(askAs('hookwatch', others, { xml: withoutGrants }).filter(({ error }) => error)).toEqual([]);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -53,8 +56,8 @@ function start(user: string, statements: readonly string[], { xml = users, confi
   return spawnSync(process.execPath, [script, folder, ...statements], { encoding: 'utf8' });
 }
 
-function askAs(user: string, statements: readonly string[]): { answer?: string; error?: string }[] {
-  const { stdout, stderr, status } = start(user, statements);
+function askAs(user: string, statements: readonly string[], changed = {}): { answer?: string; error?: string }[] {
+  const { stdout, stderr, status } = start(user, statements, changed);
   if (status !== 0) throw new Error(`The engine does not take the file: ${stderr}`);
   return JSON.parse(stdout);
 }
@@ -94,19 +97,45 @@ describe('the analyst', () => {
   });
 });
 
-test('hookwatch looks after its tables, and makes no users', () => {
-  const answers = askAs('hookwatch', [
+test('hookwatch may make all tables and views, where people read them and where they are rebuilt', async () => {
+  const statements: string[] = [];
+  const target = {
+    run: async (sql: string, parameters?: object) => void statements.push(...(parameters ? [] : [sql])),
+    ask: async () => [],
+  };
+  await applyMigrations(target, readMigrations(), { deliveries: 90, facts: 400 }, 'hookwatch_rebuild');
+  const end = 'DROP DATABASE hookwatch_rebuild';
+  const answers = askAs('hookwatch', [...statements, 'SHOW TABLES FROM hookwatch_rebuild', end]);
+  expect(answers.filter(({ error }) => error)).toEqual([]);
+  expect(answers.at(-2)?.answer).toContain('events_rows');
+});
+
+test('hookwatch looks after its two databases, and nothing else', () => {
+  const allowed = [
     'CREATE DATABASE hookwatch_rebuild',
     'CREATE TABLE hookwatch_rebuild.events AS hookwatch.events',
     'EXCHANGE TABLES hookwatch.events AND hookwatch_rebuild.events',
     'EXCHANGE TABLES hookwatch.events AND hookwatch_rebuild.events',
+    'CREATE OR REPLACE VIEW hookwatch.seen AS SELECT id FROM hookwatch.events',
+    "ALTER TABLE hookwatch.events MODIFY COMMENT 'changed'",
+    'SELECT count() FROM system.tables',
+    'SELECT count() FROM system.processes',
+    'SELECT uptime()',
+    'DROP VIEW hookwatch.seen',
     'DROP DATABASE hookwatch_rebuild',
+  ];
+  const refused = [
     'CREATE USER mallory',
-  ]);
-  expect(answers.map(({ error }) => error ?? 'done')).toEqual([
-    ...Array(5).fill('done'),
-    expect.stringContaining('ACCESS_DENIED'),
-  ]);
+    'CREATE DATABASE third',
+    'SELECT * FROM other.secrets',
+    'DROP TABLE other.secrets',
+    "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+    "SELECT * FROM url('http://127.0.0.1:1/', 'CSV')",
+    'SYSTEM SHUTDOWN',
+  ];
+  const errors = askAs('hookwatch', [...allowed, ...refused]).map(({ error }) => error ?? 'done');
+  expect(errors.slice(0, allowed.length)).toEqual(allowed.map(() => 'done'));
+  expect(errors.slice(allowed.length)).toEqual(refused.map(() => expect.stringContaining('ACCESS_DENIED')));
 });
 
 test('a setting that the server does not know would keep it from starting, and is found here', () => {
