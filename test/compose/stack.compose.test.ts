@@ -5,7 +5,7 @@
  */
 
 import { createPrivateKey } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { signBody } from '../../services/simulator/sender.ts';
@@ -21,6 +21,7 @@ const alertsPath = '/alerts';
 const withoutMetrics = ['kafka', 'clickhouse'];
 /** Nothing goes wrong here, and the embedded engine's own metrics are not read. */
 const onlyInTrouble = /refused|reject|lost|went wrong|annotation Alerts|embedded engine/i;
+const backupPath = '/backups/first';
 const soon = { timeout: 60_000, interval: 500 };
 
 let installation: Installation;
@@ -109,26 +110,54 @@ describe('docker compose up', () => {
   });
 });
 
-describe('a delivery', () => {
-  const account = 'NWND';
+/** Signed with the demo's key, to the one address that is published to the world. */
+async function sendThroughCaddy(body: string) {
+  const { host, volume } = stack();
+  const ca = readFileSync(join(volume('caddy'), 'caddy/pki/authorities/local/root.crt'), 'utf8');
+  const key = createPrivateKey(readFileSync(join(volume('demo'), 'private.pem'), 'utf8'));
+  const headers = { 'content-type': 'application/json', 'Tier3-RsaSha1': await signBody(Buffer.from(body), key) };
+  return host.request('https://localhost/in/demo-account-updated', { ca, body, headers });
+}
 
+async function arrived(body: string): Promise<void> {
+  await vi.waitFor(async () => {
+    const found = await installation.query(`SELECT verdict FROM hookwatch.deliveries WHERE body = '${body}'`);
+    expect(found).toBe('verified\n');
+  }, soon);
+}
+
+/** How many rows there are of what was received up to a time, and which. */
+function ids(table: string, latest: string): Promise<string> {
+  const received = table === 'deliveries' ? 'received_at' : 'first_received_at';
+  return installation.query(
+    `SELECT '${table}', count(), sum(cityHash64(id)) FROM hookwatch.${table} WHERE ${received} <= '${latest.trim()}'`,
+  );
+}
+
+interface Alert {
+  status: string;
+  labels: Record<string, string>;
+}
+
+/** What somebody was sent. */
+function alerts(): Alert[] {
+  const sent = stack().host.received.filter(({ path }) => path === alertsPath);
+  return sent.flatMap(({ body }) => (JSON.parse(body) as { alerts: Alert[] }).alerts);
+}
+
+function detectionAlerts(status: string): Alert[] {
+  return alerts().filter((alert) => alert.labels.alertname === 'HighSeverityDetectionOpen' && alert.status === status);
+}
+
+describe('a delivery', () => {
   test('comes in through Caddy with a certificate, and nothing else does', async () => {
+    const body = JSON.stringify({ accountAlias: 'NWND', businessName: 'through the front door' });
+    expect(await sendThroughCaddy(body)).toMatchObject({ status: 202 });
+    await arrived(body);
     const { host, volume } = stack();
-    const ca = readFileSync(join(volume('caddy'), 'caddy/pki/authorities/local/root.crt'), 'utf8');
-    const key = createPrivateKey(readFileSync(join(volume('demo'), 'private.pem'), 'utf8'));
-    const body = JSON.stringify({ accountAlias: account, businessName: 'through the front door' });
-    const answer = await host.request('https://localhost/in/demo-account-updated', {
-      ca,
-      body,
-      headers: { 'content-type': 'application/json', 'Tier3-RsaSha1': await signBody(Buffer.from(body), key) },
-    });
-    expect(answer).toMatchObject({ status: 202 });
     await expect(host.request('https://localhost/in/demo-account-updated', { body })).rejects.toThrow(/certificate/);
+    const ca = readFileSync(join(volume('caddy'), 'caddy/pki/authorities/local/root.crt'), 'utf8');
     expect(await host.request('https://localhost/metrics', { ca })).toMatchObject({ status: 404 });
-    await vi.waitFor(async () => {
-      const found = await installation.query(`SELECT verdict FROM hookwatch.deliveries WHERE body = '${body}'`);
-      expect(found).toBe('verified\n');
-    }, soon);
   });
 
   test('of the demo is counted as the simulator counts it', async () => {
@@ -142,17 +171,10 @@ describe('a delivery', () => {
     }
   });
 
-  test('of a fraud calls somebody, and the call is over when the window is', async () => {
-    const { host } = stack();
-    const sent = () => host.received.filter(({ path }) => path === alertsPath).map(({ body }) => JSON.parse(body));
-    const alerts = () => sent().flatMap(({ alerts }) => alerts as { status: string; labels: Record<string, string> }[]);
-    const about = (status: string) =>
-      alerts().filter((alert) => alert.labels.alertname === 'HighSeverityDetectionOpen' && alert.status === status);
-    await vi.waitFor(() => expect(about('firing')).not.toEqual([]), soon);
-    expect(about('firing')[0]!.labels).toMatchObject({ tenant: 'northwind', rule: 'account-created-then-servers' });
-    await vi.waitFor(() => expect(about('resolved')).not.toEqual([]), { timeout: 180_000, interval: 500 });
-    // Nothing else was wrong all the time.
-    expect(new Set(alerts().map(({ labels }) => labels.alertname))).toEqual(new Set(['HighSeverityDetectionOpen']));
+  test('of a fraud calls somebody', async () => {
+    await vi.waitFor(() => expect(detectionAlerts('firing')).not.toEqual([]), soon);
+    const [{ labels }] = detectionAlerts('firing') as [Alert];
+    expect(labels).toMatchObject({ tenant: 'northwind', rule: 'account-created-then-servers' });
   });
 });
 
@@ -173,7 +195,7 @@ describe('docker compose run --rm', () => {
   });
 
   test('tools backup writes into its volume', async () => {
-    expect(await stack().run('tools', ['backup', '/backups/first'])).toMatchObject({ code: 0 });
+    expect(await stack().run('tools', ['backup', backupPath])).toMatchObject({ code: 0 });
     expect(existsSync(join(stack().volume('backups'), 'first/SHA256SUMS'))).toBe(true);
   });
 });
@@ -213,6 +235,33 @@ describe('limits', () => {
       }
     }
   });
+});
+
+test('the call is over when the window is, and nobody was called for anything else', async () => {
+  await vi.waitFor(() => expect(detectionAlerts('resolved')).not.toEqual([]), { timeout: 180_000, interval: 500 });
+  expect(new Set(alerts().map(({ labels }) => labels.alertname))).toEqual(new Set(['HighSeverityDetectionOpen']));
+});
+
+test('Kafka and ClickHouse are lost: all comes back as docs/operations.md says, with what came in meanwhile', async () => {
+  const latest = await installation.query('SELECT max(received_at) FROM hookwatch.deliveries');
+  const facts = () =>
+    Promise.all(['deliveries', 'events', 'episodes', 'detections'].map((table) => ids(table, latest)));
+  const before = await facts();
+  expect(before.filter((rows) => /\t0\t/.test(rows))).toEqual([]);
+  for (const name of ['worker', 'sink', 'console', 'kafka', 'clickhouse']) await stack().stop(name);
+  for (const name of ['kafka', 'clickhouse']) rmSync(stack().volume(name), { recursive: true });
+  const body = JSON.stringify({ accountAlias: 'NWND', businessName: 'while Kafka burnt' });
+  expect(await sendThroughCaddy(body)).toMatchObject({ status: 202 });
+
+  installation.set({ HOOKWATCH_KAFKA_PREFIX: 'hookwatch-2' });
+  await Promise.all(['kafka', 'clickhouse'].map((name) => stack().renew(name)));
+  expect(await stack().run('topics')).toMatchObject({ code: 0 });
+  expect(await stack().run('tools', ['restore', backupPath])).toMatchObject({ code: 0 });
+  await Promise.all(['worker', 'sink', 'console'].map((name) => stack().renew(name)));
+  for (const name of ['edge-1', 'edge-2']) await stack().renew(name);
+  await arrived(body);
+  expect(await stack().run('tools', ['audit', '--values'])).toMatchObject({ code: 0 });
+  expect(await facts()).toEqual(before);
 });
 
 describe('docker compose down', () => {

@@ -38,6 +38,8 @@ export type GatewayReport =
   | { kind: 'received'; path: string; body: string };
 
 const plan: GatewayPlan = JSON.parse(process.argv[2] ?? '');
+/** By address and port: containers come and go behind a published port. */
+const published = new Map<string, { address: string; port: number }>();
 let views: Record<string, Record<string, string[]>> = {};
 const report = (message: GatewayReport) => process.send?.(message);
 const ip = (...args: string[]) => execFileSync('ip', args);
@@ -96,8 +98,14 @@ async function perform(request: GatewayRequest): Promise<void> {
     views = request.views;
     return;
   }
-  const { address, port } = request.to;
-  const server = createServer((client) => join(client, connect(port, address)));
+  const place = `${request.host}:${request.port}`;
+  const known = published.has(place);
+  published.set(place, request.to);
+  if (known) return;
+  const server = createServer((client) => {
+    const { address, port } = published.get(place)!;
+    join(client, connect(port, address));
+  });
   await once(server.listen(request.port, request.host), 'listening');
 }
 

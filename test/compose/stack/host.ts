@@ -33,6 +33,7 @@ export interface Host {
   request(url: string, options?: RequestOptions): Promise<Answer>;
   /** For each address that asks, the addresses of each name that it knows. */
   setNames(views: Record<string, Record<string, string[]>>): Promise<void>;
+  /** The same once more leads to another address from then on. */
   publish(host: string, port: number, to: { address: string; port: number }): Promise<void>;
   /** Ends it and removes its folder. */
   close(): Promise<void>;

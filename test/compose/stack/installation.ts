@@ -13,6 +13,8 @@ export interface Installation {
   readonly services: readonly string[];
   /** As an analyst asks, by the password of setup's file unless another is given: rows of tabs and line breaks. */
   query(sql: string, password?: string): Promise<string>;
+  /** As a change of .env: what is started from now on goes by it. */
+  set(variables: Record<string, string>): void;
   close(): Promise<void>;
 }
 
@@ -37,15 +39,14 @@ export async function createInstallation(options: InstallationOptions = {}): Pro
     const configuration = readFileSync(join(projectFolder, 'hookwatch.yaml'), 'utf8');
     const file = join(folder, 'hookwatch.yaml');
     writeFileSync(file, within ? configuration.replace(/within: \w+/, `within: ${within}`) : configuration);
-    const project = readProject({
-      variables: {
-        HOOKWATCH_CONFIG_FILE: file,
-        HOOKWATCH_CHECKPOINT_SECONDS: '2',
-        HOOKWATCH_DEMO_RATE: '20',
-        HOOKWATCH_DEMO_SECONDS: '15',
-        ...(webhookPath && { HOOKWATCH_ALERT_WEBHOOK_URL: `${outsideUrl}${webhookPath}` }),
-      },
-    });
+    const variables = {
+      HOOKWATCH_CONFIG_FILE: file,
+      HOOKWATCH_CHECKPOINT_SECONDS: '2',
+      HOOKWATCH_DEMO_RATE: '20',
+      HOOKWATCH_DEMO_SECONDS: '15',
+      ...(webhookPath && { HOOKWATCH_ALERT_WEBHOOK_URL: `${outsideUrl}${webhookPath}` }),
+    };
+    const project = readProject({ variables });
     change?.(project);
     const stack = await createStack({
       project,
@@ -59,6 +60,9 @@ export async function createInstallation(options: InstallationOptions = {}): Pro
         .filter(([name, { profiles = [] }]) => profiles.length === 0 && !servicesLeftOut.includes(name))
         .map(([name]) => name),
       query: (sql, password) => queryAsAnalyst(stack, sql, password),
+      set(more) {
+        Object.assign(project.services, readProject({ variables: { ...variables, ...more } }).services);
+      },
       close: stack.close,
     };
   } catch (error) {

@@ -6,6 +6,8 @@ import { becomeHealthy, lastOf } from './health.ts';
 export interface Order {
   /** Resolves when it, and before it all that it depends on, is healthy or has completed. */
   reach(name: string): Promise<void>;
+  /** Starts it whatever else runs, and waits until it is healthy. */
+  renew(name: string): Promise<void>;
 }
 
 export interface OrderOptions {
@@ -49,6 +51,11 @@ export function createOrder({ project, start, onProgress }: OrderOptions): Order
     reached.set(name, known);
     return { service, ...known };
   };
+  const renew = async (name: string): Promise<void> => {
+    const { service } = find(name);
+    const started = await start(name, service);
+    await Promise.all(started.map((container) => settle(service, container)));
+  };
   const reachAs = async (name: string, condition: Condition): Promise<void> => {
     const { service, started, settled } = find(name);
     if (condition === 'service_started') return started;
@@ -56,7 +63,7 @@ export function createOrder({ project, start, onProgress }: OrderOptions): Order
     if (condition !== end) throw new Error(`${name} can never be ${condition}`);
     return settled;
   };
-  return { reach: (name) => find(name).settled };
+  return { reach: (name) => find(name).settled, renew };
 }
 
 async function settle(service: Service, container: Container): Promise<void> {

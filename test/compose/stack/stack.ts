@@ -31,6 +31,8 @@ export interface Stack {
   volume(name: string): string;
   /** Starts services and what they depend on; resolves when all are healthy or have completed. */
   up(services: readonly string[]): Promise<void>;
+  /** Ends a service's containers and starts others by what the compose file says now: `up --no-deps --wait`. */
+  renew(service: string): Promise<void>;
   /** Runs a service once more, to its end, beside those that run: `docker compose run --rm`. */
   run(service: string, command?: readonly string[]): Promise<Execution>;
   /** SIGTERM to a service's containers: their exit codes, undefined for what takes longer than stop_grace_period. */
@@ -84,6 +86,10 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       await networks.announce(instance, container);
       return { code: await container.ended, output: container.output() };
     },
+    async renew(name) {
+      await stack.stop(name);
+      await order.renew(name);
+    },
     stop: (name) => stopAll(project.services[name]!, containers.get(name) ?? []),
     async close() {
       const all = [...containers.values(), passing].flat();
@@ -129,10 +135,12 @@ function stopAll(service: Service, containers: readonly Container[]): Promise<(n
   const graceMs = durationMs(service.stop_grace_period ?? stopGracePeriodByDefault);
   const signal = (service.stop_signal ?? 'SIGTERM') as NodeJS.Signals;
   return Promise.all(
-    containers.map((container) => {
+    containers.map(async (container) => {
       const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), graceMs).unref());
       container.signal(signal);
-      return Promise.race([container.ended, late]);
+      const code = await Promise.race([container.ended, late]);
+      if (code === undefined) container.signal('SIGKILL');
+      return code;
     }),
   );
 }
