@@ -2,10 +2,9 @@
  * Another version of the flow takes over the lanes, and the first one takes them back, with workers of both at work side
  * by side: every record is worked on by the version whose turn it is, and by no other.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import pino from 'pino';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { loadConfig } from '../../services/config.ts';
@@ -22,8 +21,8 @@ import { type ClusterProcess, createCluster } from './cluster.ts';
 import { expectSameSet, lastPositions, putOut } from './lanes.ts';
 import { startSender } from './provider.ts';
 import { textOfOutput } from './recomputation.ts';
+import { makeVersion } from './version.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const tenants = ['amber', 'birch'];
 const patience = { timeout: 60_000, interval: 100 };
 
@@ -87,21 +86,6 @@ test('another version takes over and gives back, old and new workers side by sid
   expectSameSet(await putOut(lanes), expected);
   expect([...expected].some((text) => text.includes('"key_id":"changed"'))).toBe(true);
 });
-
-/** The same code, but for one thing that everybody sees: who verified a delivery. Resolves to its hookwatch.ts. */
-function makeVersion(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'hookwatch-version-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  for (const part of ['services', 'schemas', 'package.json'])
-    cpSync(join(root, part), join(folder, part), { recursive: true });
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  const file = join(folder, 'services', 'core', 'flow', 'deliveries.ts');
-  const text = readFileSync(file, 'utf8');
-  const edited = text.replace("context.emit('delivery', {\n    ...delivery,", "$&\n    key_id: 'changed',");
-  expect(edited).not.toBe(text);
-  writeFileSync(file, edited);
-  return join(folder, 'services', 'hookwatch.ts');
-}
 
 type Version = typeof FlowModule & typeof StateModule;
 

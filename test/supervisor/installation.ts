@@ -60,13 +60,13 @@ export function environmentOf(dataFolder: string, more: Record<string, string> =
   };
 }
 
-/** Starts it, and resolves when it has printed its URLs. It leads a process group of its own, as in a terminal. */
+/** Starts it, and resolves when it has printed its URLs; `program` is another version's hookwatch.ts. It leads a process group of its own, as in a terminal. */
 export async function startInstallation(
-  fields: { dataFolder?: string; env?: Record<string, string>; args?: string[] } = {},
+  fields: { dataFolder?: string; env?: Record<string, string>; args?: string[]; program?: string } = {},
 ): Promise<Installation> {
   const dataFolder = fields.dataFolder ?? temporaryFolder();
   const env = environmentOf(dataFolder, fields.env);
-  const child = spawn(process.execPath, [entry, 'start', ...(fields.args ?? [])], {
+  const child = spawn(process.execPath, [fields.program ?? entry, 'start', ...(fields.args ?? [])], {
     env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -18,6 +18,8 @@ import { type RestoredLog, type RestoreTarget, rowsInTheWay } from './target.ts'
 const places = ['clickhouse', 'checkpoints', 'edge', 'records'];
 const draftName = 'restore.partial';
 const engineThreads = 4;
+/** A page takes longer to be inserted than what the sink has at once. */
+const insertMsMax = 600_000;
 const entry = fileURLToPath(new URL('../../hookwatch.ts', import.meta.url));
 
 export function openMachine(config: Config): RestoreTarget {
@@ -73,7 +75,7 @@ export function openMachine(config: Config): RestoreTarget {
     async begin() {
       await mkdir(draft.dataFolder, { recursive: true, mode: 0o700 });
       const url = config.clickhouseUrl ?? (await startClickHouse());
-      const warehouse = openWarehouse(draft, { url });
+      const warehouse = openWarehouse(draft, { url, timeoutMs: insertMsMax });
       closing.push(warehouse.close);
       const checkpoints = createFileCheckpoints(checkpointsFolder(draft));
       return { warehouse, checkpoints: () => checkpoints, openLog: ({ first }) => openLog(first) };
