@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { loadConfig } from '../../../services/config.ts';
 import { type RefusalReason, refusals } from '../../../services/edge/answers.ts';
 import * as telemetry from '../../../services/telemetry.ts';
 import { cases, folder, mutationsOf, type Rule, repository, rules } from './rule-files.ts';
@@ -173,6 +174,24 @@ test.each(globSync('docs/runbooks/*.md', { cwd: repository }))(
     }
   },
 );
+
+test('the configuration for one machine names the ports that `npm start` has by default', () => {
+  const { scrape_configs: configs } = parse(readFileSync(join(folder, 'prometheus.host.yml'), 'utf8')) as {
+    scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+  };
+  const targets = configs.map(({ job_name: job, static_configs: [first] }) => [job, ...first!.targets]);
+  const {
+    edge,
+    console: page,
+    clickhouse,
+  } = loadConfig({ HOOKWATCH_CONFIG: join(repository, 'hookwatch.yaml') }).ports;
+  expect(targets).toEqual([
+    ['edge', `localhost:${edge}`],
+    ['pipeline', `localhost:${page}`],
+    ['clickhouse', `localhost:${clickhouse}`],
+    ['prometheus', 'localhost:9090'],
+  ]);
+});
 
 test('both configurations read the same rules, which have jobs for what they ask for', () => {
   for (const file of ['prometheus.yml', 'prometheus.host.yml']) {
