@@ -1,6 +1,6 @@
 /** Rules, the cases of their tests, runbooks and metrics belong together. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../../services/config.ts';
@@ -156,6 +156,17 @@ test('the series of the tests are of metrics and labels that there are', () => {
     expect(labelsOf.has(metric), series).toBe(true);
     for (const label of labels) expect([...labelsOf.get(metric)!, ...ofTargets], series).toContain(label);
   }
+});
+
+test('the list of runbooks has every alert with its severity and page, and no other', () => {
+  const text = readFileSync(join(repository, 'docs/runbooks/README.md'), 'utf8');
+  const listed = [...text.matchAll(/^\| `(\w+)` +\| (\w+) +\| \[.*\]\((.*)\) +\|$/gm)].map(([, ...row]) =>
+    row.join(' '),
+  );
+  const there = alerts.map(({ alert, labels, annotations }) =>
+    [alert, labels!.severity, basename(annotations!.runbook_url!)].join(' '),
+  );
+  expect(listed.sort()).toEqual(there.sort());
 });
 
 test.each(globSync('docs/runbooks/*.md', { cwd: repository }))(
