@@ -3,7 +3,6 @@
  * all that is ours are the real programs in the compose file's versions; ClickHouse is the embedded engine, Prometheus and
  * Alertmanager are Debian's. Grafana is not run.
  */
-
 import { createPrivateKey } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +12,7 @@ import { dashboards, prometheusQueries } from '../dashboards/grafana/dashboards.
 import { memoryBytesMax } from './stack/compose-file.ts';
 import type { Container } from './stack/container.ts';
 import { createInstallation, type Installation } from './stack/installation.ts';
+import { type Alert, activeTargets, alertsSentTo, queryPrometheus } from './stack/monitoring.ts';
 import { isOneShot } from './stack/order.ts';
 import { factsOf, readChecks } from './stack/summary.ts';
 
@@ -39,31 +39,35 @@ afterAll(async () => {
   await installation?.close();
 });
 
-interface Target {
-  service: string;
-  health: string;
-  lastError: string;
+/** Signed with the demo's key, to the one address that is published to the world. */
+async function sendThroughCaddy(body: string) {
+  const { host, volume } = stack();
+  const ca = readFileSync(join(volume('caddy'), 'caddy/pki/authorities/local/root.crt'), 'utf8');
+  const key = createPrivateKey(readFileSync(join(volume('demo'), 'private.pem'), 'utf8'));
+  const headers = { 'content-type': 'application/json', 'Tier3-RsaSha1': await signBody(Buffer.from(body), key) };
+  return host.request('https://localhost/in/demo-account-updated', { ca, body, headers });
 }
 
-/** What Prometheus reads, by the service that it is. */
-async function activeTargets(): Promise<Target[]> {
-  const { body } = await stack().host.request('http://127.0.0.1:9090/api/v1/targets?state=active');
-  const { data } = JSON.parse(body) as { data: { activeTargets: (Omit<Target, 'service'> & { scrapeUrl: string })[] } };
-  const services = new Map(
-    [...stack().containers].flatMap(([name, all]) =>
-      all.flatMap(({ plan }) => plan.attachments.map(({ address }) => [address, name] as const)),
-    ),
+async function arrived(body: string): Promise<void> {
+  await vi.waitFor(async () => {
+    const found = await installation.query(`SELECT verdict FROM hookwatch.deliveries WHERE body = '${body}'`);
+    expect(found).toBe('verified\n');
+  }, soon);
+}
+
+const prometheus = (expression: string) => queryPrometheus(stack(), expression);
+const alerts = () => alertsSentTo(stack(), alertsPath);
+
+function detectionAlerts(status: string): Alert[] {
+  return alerts().filter((alert) => alert.labels.alertname === 'HighSeverityDetectionOpen' && alert.status === status);
+}
+
+/** How many rows there are of what was received up to a time, and which. */
+function ids(table: string, latest: string): Promise<string> {
+  const received = table === 'deliveries' ? 'received_at' : 'first_received_at';
+  return installation.query(
+    `SELECT '${table}', count(), sum(cityHash64(id)) FROM hookwatch.${table} WHERE ${received} <= '${latest.trim()}'`,
   );
-  return data.activeTargets
-    .map(({ scrapeUrl, health, lastError }) => {
-      const { hostname } = new URL(scrapeUrl);
-      return {
-        service: hostname === 'localhost' ? 'prometheus' : (services.get(hostname) ?? hostname),
-        health,
-        lastError,
-      };
-    })
-    .filter(({ service }) => !withoutMetrics.includes(service));
 }
 
 describe('docker compose up', () => {
@@ -88,7 +92,7 @@ describe('docker compose up', () => {
 
   test('Prometheus has every service as a target, and every target is up', async () => {
     const targets = await vi.waitFor(async () => {
-      const found = await activeTargets();
+      const found = (await activeTargets(stack())).filter(({ service }) => !withoutMetrics.includes(service));
       expect(found.filter(({ health }) => health !== 'up')).toEqual([]);
       expect(found.filter(({ service }) => service === 'worker')).toHaveLength(2);
       return found;
@@ -109,45 +113,6 @@ describe('docker compose up', () => {
     }
   });
 });
-
-/** Signed with the demo's key, to the one address that is published to the world. */
-async function sendThroughCaddy(body: string) {
-  const { host, volume } = stack();
-  const ca = readFileSync(join(volume('caddy'), 'caddy/pki/authorities/local/root.crt'), 'utf8');
-  const key = createPrivateKey(readFileSync(join(volume('demo'), 'private.pem'), 'utf8'));
-  const headers = { 'content-type': 'application/json', 'Tier3-RsaSha1': await signBody(Buffer.from(body), key) };
-  return host.request('https://localhost/in/demo-account-updated', { ca, body, headers });
-}
-
-async function arrived(body: string): Promise<void> {
-  await vi.waitFor(async () => {
-    const found = await installation.query(`SELECT verdict FROM hookwatch.deliveries WHERE body = '${body}'`);
-    expect(found).toBe('verified\n');
-  }, soon);
-}
-
-/** How many rows there are of what was received up to a time, and which. */
-function ids(table: string, latest: string): Promise<string> {
-  const received = table === 'deliveries' ? 'received_at' : 'first_received_at';
-  return installation.query(
-    `SELECT '${table}', count(), sum(cityHash64(id)) FROM hookwatch.${table} WHERE ${received} <= '${latest.trim()}'`,
-  );
-}
-
-interface Alert {
-  status: string;
-  labels: Record<string, string>;
-}
-
-/** What somebody was sent. */
-function alerts(): Alert[] {
-  const sent = stack().host.received.filter(({ path }) => path === alertsPath);
-  return sent.flatMap(({ body }) => (JSON.parse(body) as { alerts: Alert[] }).alerts);
-}
-
-function detectionAlerts(status: string): Alert[] {
-  return alerts().filter((alert) => alert.labels.alertname === 'HighSeverityDetectionOpen' && alert.status === status);
-}
 
 describe('a delivery', () => {
   test('comes in through Caddy with a certificate, and nothing else does', async () => {
@@ -205,10 +170,7 @@ test('every panel of the pipeline has an answer from Prometheus', async () => {
   const silent: string[] = [];
   for (const { name, expression } of queries) {
     const asked = expression.replaceAll('$__rate_interval', '20s').replaceAll('$tenant', '.*');
-    const path = `/api/v1/query?query=${encodeURIComponent(asked)}`;
-    const { status, body } = await stack().host.request(`http://127.0.0.1:9090${path}`);
-    expect({ status, body }, name).toMatchObject({ status: 200 });
-    if (JSON.parse(body).data.result.length === 0 && !onlyInTrouble.test(name)) silent.push(name);
+    if ((await prometheus(asked)).length === 0 && !onlyInTrouble.test(name)) silent.push(name);
   }
   expect(queries.length).toBeGreaterThan(50);
   expect(silent).toEqual([]);
@@ -262,6 +224,22 @@ test('Kafka and ClickHouse are lost: all comes back as docs/operations.md says, 
   await arrived(body);
   expect(await stack().run('tools', ['audit', '--values'])).toMatchObject({ code: 0 });
   expect(await facts()).toEqual(before);
+});
+
+test('whoever keeps something starts again on what he has kept', async () => {
+  const ca = () => readFileSync(join(stack().volume('caddy'), 'caddy/pki/authorities/local/root.crt'), 'utf8');
+  const [caBefore, rows] = [ca(), await installation.query('SELECT count() FROM hookwatch.deliveries')];
+  const scrapes = async () =>
+    (await prometheus('count_over_time(up{job="prometheus"}[10m])')).map(({ value }) => Number(value[1]));
+  const [scraped = 0] = await scrapes();
+  const keepers = ['kafka', 'clickhouse', 'caddy', 'prometheus', 'alertmanager'];
+  await Promise.all(keepers.map((name) => stack().renew(name)));
+  expect(ca()).toBe(caBefore);
+  expect(await installation.query('SELECT count() FROM hookwatch.deliveries')).toBe(rows);
+  await vi.waitFor(async () => expect((await scrapes())[0]).toBeGreaterThan(scraped), soon);
+  const body = JSON.stringify({ accountAlias: 'NWND', businessName: 'after a restart' });
+  await vi.waitFor(async () => expect(await sendThroughCaddy(body)).toMatchObject({ status: 202 }), soon);
+  await arrived(body);
 });
 
 describe('docker compose down', () => {
