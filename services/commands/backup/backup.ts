@@ -36,6 +36,8 @@ export interface BackupOptions extends BackupSource {
   onStep(text: string): void;
   onProgress(text: () => string): void;
   now?: () => Date;
+  /** How often records that come while rows are copied are copied too, before their log lets them go. Default 60 000. */
+  keepUpMs?: number;
 }
 
 /** @throws BackupError, and whatever a store or the disk of the backup says */
@@ -49,7 +51,7 @@ export async function backup(options: BackupOptions): Promise<{ manifest: Manife
   const lanes = await saveLanes(logs, folder, options);
   onStep(`States of ${lanes.length} lanes are copied: ${describePositions(lanes)}.`);
   await options.stored();
-  const { tables, migrations } = await copyRows(folder, options);
+  const { tables, migrations } = await copyRows(folder, options, keepUp(logs, options));
   onStep('Rows of ClickHouse are copied.');
   // Last, so that everything that a row follows from is there.
   await copyLogs(logs, options);
@@ -79,6 +81,17 @@ async function copyLogs(logs: readonly LogCopy[], { onProgress }: BackupOptions)
   }
 }
 
+/** Copies what has come meanwhile, if that was not done for a while. */
+function keepUp(logs: readonly LogCopy[], options: BackupOptions): () => Promise<void> {
+  const { keepUpMs = 60_000 } = options;
+  let copiedAt = performance.now();
+  return async () => {
+    if (performance.now() - copiedAt < keepUpMs) return;
+    await copyLogs(logs, options);
+    copiedAt = performance.now();
+  };
+}
+
 async function saveLanes(
   copies: readonly LogCopy[],
   folder: BackupFolder,
@@ -99,6 +112,7 @@ async function saveLanes(
 async function copyRows(
   folder: BackupFolder,
   { warehouse, onProgress }: BackupOptions,
+  afterPage: () => Promise<void>,
 ): Promise<{ tables: BackedUpTable[]; migrations: string[] }> {
   const kinds = Object.keys(viewOf) as TableKind[];
   const before = await identitiesOf(warehouse, kinds);
@@ -108,6 +122,7 @@ async function copyRows(
     const columns = await columnsOf(warehouse, kind);
     const files: string[] = [];
     for await (const page of pagesOf(warehouse, kind, columns)) {
+      await afterPage();
       if (page.length === 0) continue;
       const file = `rows/${table}/${String(files.length).padStart(6, '0')}.zst`;
       await folder.write(file, [page]);

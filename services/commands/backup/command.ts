@@ -7,6 +7,8 @@ export interface BackupContext extends BackupSource {
   /** Of this code, and the hash of its flow. */
   version: string;
   flow: string;
+  /** See BackupOptions. */
+  keepUpMs?: number;
   out?: Output;
   error?: Output;
 }

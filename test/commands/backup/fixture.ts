@@ -78,8 +78,8 @@ export interface MemoryTarget extends RestoreTarget {
   steps: string[];
 }
 
-export function memoryTarget(fields: Partial<RestoreTarget> = {}): MemoryTarget {
-  const { warehouse, written } = tables();
+export function memoryTarget(fields: Partial<RestoreTarget> = {}, rows = tables()): MemoryTarget {
+  const { warehouse, written } = rows;
   const checkpoints = createMemoryCheckpoints();
   const steps: string[] = [];
   const target: MemoryTarget = {
