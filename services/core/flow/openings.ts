@@ -21,7 +21,7 @@ export function noteOpenings(
 /** Epoch milliseconds; null where no alert of the metric is on. */
 export function oldestOpening(state: FlowState, metric: string): number | null {
   let oldest: number | null = null;
-  // Half a millisecond for a hundred thousand of them.
+  // A millisecond for a hundred thousand of them.
   for (const { openedAt } of state.openings.group(metric).values()) {
     if (oldest === null || openedAt < oldest) oldest = openedAt;
   }
