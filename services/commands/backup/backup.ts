@@ -42,8 +42,19 @@ export interface BackupOptions extends BackupSource {
 
 /** @throws BackupError, and whatever a store or the disk of the backup says */
 export async function backup(options: BackupOptions): Promise<{ manifest: Manifest; bytes: number }> {
-  const { onStep, now = () => new Date() } = options;
   const folder = await createBackupFolder(options.path);
+  try {
+    const manifest = await fill(folder, options);
+    await folder.finish(manifest);
+    return { manifest, bytes: folder.bytes };
+  } catch (error) {
+    await folder.discard();
+    throw error;
+  }
+}
+
+async function fill(folder: BackupFolder, options: BackupOptions): Promise<Manifest> {
+  const { onStep, now = () => new Date() } = options;
   const logs: LogCopy[] = [];
   for (const { partition, records } of options.logs) logs.push(await createLogCopy(records, partition, folder));
   await copyLogs(logs, options);
@@ -57,7 +68,7 @@ export async function backup(options: BackupOptions): Promise<{ manifest: Manife
   await copyLogs(logs, options);
   const edgeState = await options.edgeState();
   if (edgeState) await folder.write(edgeStateName, [edgeState]);
-  const manifest: Manifest = {
+  return {
     format: 1,
     takenAt: now().toISOString(),
     version: options.version,
@@ -69,8 +80,6 @@ export async function backup(options: BackupOptions): Promise<{ manifest: Manife
     tables,
     edgeState: edgeState !== undefined,
   };
-  await folder.finish(manifest);
-  return { manifest, bytes: folder.bytes };
 }
 
 async function copyLogs(logs: readonly LogCopy[], { onProgress }: BackupOptions): Promise<void> {

@@ -26,7 +26,7 @@ Webhooks and what follows from them are in it as they were received; it is reada
   --port-offset N   as given to npm start
   --help            this text
 
-Exit code: 0 done, 1 failed (it says why; DIR.partial may be removed), 2 wrong usage or settings.
+Exit code: 0 done, 1 failed (it says why, and leaves nothing), 2 wrong usage or settings.
 `;
 
 const options = { 'port-offset': { type: 'string' }, help: { type: 'boolean' } } as const;

@@ -15,6 +15,8 @@ export interface BackupFolder {
   write(file: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
   /** Takes a file back that could not be brought to its end. */
   remove(file: string): Promise<void>;
+  /** Removes it: it will not be whole. */
+  discard(): Promise<void>;
   /** Writes what is in it, and gives the folder its name. */
   finish(manifest: Manifest): Promise<void>;
 }
@@ -76,6 +78,7 @@ export async function createBackupFolder(path: string): Promise<BackupFolder> {
       await rm(join(draft, file), { force: true });
       sums.delete(file);
     },
+    discard: () => rm(draft, { recursive: true, force: true }),
     async finish(manifest) {
       await writeText(manifestName, `${JSON.stringify(manifest, null, 1)}\n`);
       await writeText(sumsName, [...sums].map(([file, sum]) => `${sum}  ${file}\n`).join(''));

@@ -219,13 +219,13 @@ async function attack(seed: number): Promise<{ trimmed: boolean; ahead: boolean;
 describe('whatever happens meanwhile', () => {
   test('the rows are those of an undisturbed flow', { timeout: 60_000 }, async () => {
     const only = process.env.BACKUP_SEED;
-    const seeds = only ? [Number(only)] : Array.from({ length: 40 }, (_, seed) => seed);
+    const seeds = only ? [Number(only)] : Array.from({ length: 24 }, (_, seed) => seed);
     const runs: Awaited<ReturnType<typeof attack>>[] = [];
     for (const seed of seeds) runs.push(await attack(seed));
     if (only) return;
     // Runs in which nothing happened would prove nothing.
     for (const what of ['trimmed', 'ahead', 'behind'] as const) {
-      expect({ what, often: runs.filter((run) => run[what]).length > 5 }).toEqual({ what, often: true });
+      expect({ what, often: runs.filter((run) => run[what]).length > 3 }).toEqual({ what, often: true });
     }
   });
 });
