@@ -60,14 +60,14 @@ export function alertmanagerConfig(base: string, variables: Variables): string {
 
 type Lookup = (name: string) => string;
 
-/** TLS is demanded (STARTTLS, or from the start on port 465): what is told is not for everybody on the way. */
+/** TLS: STARTTLS, or from the start on port 465. What is told is not for everybody on the way, so to do without is a choice. */
 function emailOf(of: Lookup): object {
   return {
     to: of('EMAIL_TO'),
     from: of('EMAIL_FROM'),
     smarthost: of('SMTP_HOST'),
     ...(of('SMTP_USER') && { auth_username: of('SMTP_USER'), auth_password: of('SMTP_PASSWORD') }),
-    require_tls: true,
+    require_tls: of('SMTP_TLS') !== 'off',
     headers: { Subject: subject },
     html: '',
     text: mail,
@@ -99,9 +99,13 @@ function findMistakes(of: Lookup): string[] {
 
 function findMailMistakes(of: Lookup): string[] {
   const mistakes: string[] = [];
+  if (!['', 'required', 'off'].includes(of('SMTP_TLS'))) {
+    mistakes.push(`HOOKWATCH_ALERT_SMTP_TLS: "${of('SMTP_TLS')}" is neither required nor off`);
+  }
   const others = ['EMAIL_FROM', 'SMTP_HOST', 'SMTP_USER', 'SMTP_PASSWORD'].filter((name) => of(name));
   if (!of('EMAIL_TO')) {
-    return others.map((name) => `HOOKWATCH_ALERT_${name} is set, but HOOKWATCH_ALERT_EMAIL_TO is not`);
+    const lonely = others.map((name) => `HOOKWATCH_ALERT_${name} is set, but HOOKWATCH_ALERT_EMAIL_TO is not`);
+    return [...mistakes, ...lonely];
   }
   for (const to of of('EMAIL_TO').split(',')) {
     if (!isAddress(to.trim())) mistakes.push(`HOOKWATCH_ALERT_EMAIL_TO: "${to.trim()}" is no e-mail address`);
@@ -116,6 +120,9 @@ function findMailMistakes(of: Lookup): string[] {
   }
   if (Boolean(of('SMTP_USER')) !== Boolean(of('SMTP_PASSWORD'))) {
     mistakes.push('HOOKWATCH_ALERT_SMTP_USER and HOOKWATCH_ALERT_SMTP_PASSWORD: one is set without the other');
+  }
+  if (of('SMTP_TLS') === 'off' && of('SMTP_PASSWORD')) {
+    mistakes.push('HOOKWATCH_ALERT_SMTP_TLS is off: HOOKWATCH_ALERT_SMTP_PASSWORD would be sent for everybody to read');
   }
   return mistakes;
 }

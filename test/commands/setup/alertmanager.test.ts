@@ -61,6 +61,16 @@ test('values come through as they are', () => {
   expect(people.webhook_configs).toMatchObject([{ url: webhook.WEBHOOK_URL }]);
 });
 
+test.each([
+  { tls: undefined, demanded: true },
+  { tls: 'required', demanded: true },
+  { tls: 'off', demanded: false },
+])('TLS $tls: $demanded', ({ tls, demanded }) => {
+  expect(peopleOf(make({ ...mail, SMTP_TLS: tls })).email_configs[0].require_tls).toBe(demanded);
+  // What it would be is no news where nobody is told by e-mail.
+  expect(peopleOf(make({ SMTP_TLS: tls }))).toEqual({ name: 'people' });
+});
+
 test('without a login none is sent', () => {
   expect(peopleOf(make(mail)).email_configs[0]).not.toHaveProperty('auth_username');
   expect(peopleOf(make(slack)).slack_configs[0]).not.toHaveProperty('channel');
@@ -88,6 +98,9 @@ test.each<[variables: Record<string, string>, mistakes: string[]]>([
   [{ ...mail, SMTP_USER: 'hookwatch' }, ['one is set without the other']],
   [{ ...mail, SMTP_PASSWORD: 'x' }, ['one is set without the other']],
   [{ SMTP_HOST: 'mail:25', SMTP_USER: 'x' }, ['SMTP_HOST is set, but', 'SMTP_USER is set, but']],
+  [{ ...mail, SMTP_TLS: 'on' }, ['SMTP_TLS: "on" is neither required nor off']],
+  [{ SMTP_TLS: 'no' }, ['SMTP_TLS: "no" is neither']],
+  [{ ...mail, ...login, SMTP_TLS: 'off' }, ['SMTP_PASSWORD would be sent for everybody to read']],
   [{ SLACK_URL: 'hooks.example.com/x' }, ['SLACK_URL is no URL']],
   [{ WEBHOOK_URL: 'ftp://example.com/' }, ['WEBHOOK_URL is no URL']],
   [{ SLACK_CHANNEL: '#alerts' }, ['SLACK_CHANNEL is set, but']],

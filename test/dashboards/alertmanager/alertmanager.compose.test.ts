@@ -31,11 +31,11 @@ function alertOf(name: string, labels: Record<string, string>): Alert {
 }
 
 describe('amtool takes what is made', () => {
-  const parts = { mail, login, slack, webhook };
+  const parts = { mail, login, plain: { HOOKWATCH_ALERT_SMTP_TLS: 'off' }, slack, webhook };
   const names = Object.keys(parts) as (keyof typeof parts)[];
   const combinations = [...Array(2 ** names.length).keys()]
     .map((bits) => names.filter((_, index) => bits & (2 ** index)))
-    .filter((chosen) => !chosen.includes('login') || chosen.includes('mail'))
+    .filter((chosen) => !chosen.includes('login') || (chosen.includes('mail') && !chosen.includes('plain')))
     .map((chosen) => ({ of: chosen.join(', ') || 'nobody', chosen }));
 
   function check(config: string) {
@@ -101,6 +101,27 @@ test('each receiver is told when an alert begins and when it ends', async () => 
       expect(said).toMatch(new RegExp(`${ends} \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d UTC`));
     }
   }
+});
+
+test.each([
+  { tls: 'off', told: 1 },
+  { tls: 'required', told: 0 },
+])('a mail server without TLS is given mail where that is meant: $tls', async ({ tls, told }) => {
+  const [post, pager] = await Promise.all([startMailServer(), startHook()]);
+  const { tell, log } = await startAlertmanager(
+    alertmanagerConfig(base, {
+      ...mail,
+      HOOKWATCH_ALERT_SMTP_HOST: post.host,
+      HOOKWATCH_ALERT_SMTP_TLS: tls,
+      HOOKWATCH_ALERT_WEBHOOK_URL: pager.url,
+    }),
+  );
+  await tell(alertOf('HighSeverityDetectionOpen', { tenant: 'acme', rule: 'burst', found: '1' }));
+  await expect.poll(() => pager.taken.length, { timeout: 60_000 }).toBe(1);
+  const refused = () => log.some((line) => line.includes('STARTTLS'));
+  await expect.poll(() => post.mails.length > 0 || refused(), { timeout: 60_000 }).toBe(true);
+  expect(post.mails).toHaveLength(told);
+  for (const letter of post.mails) expect(letter).toMatchObject({ encrypted: false, user: '' });
 });
 
 test('who is told of nothing sees alerts all the same', async () => {

@@ -30,8 +30,8 @@ export interface Mail {
   text: string;
 }
 
-/** An SMTP server (RFC 5321) that has STARTTLS and demands a login, at `localhost`. */
-export async function startMailServer(certificate: TestCertificate) {
+/** An SMTP server (RFC 5321) at `localhost`. With a certificate it has STARTTLS and demands a login; else it has neither. */
+export async function startMailServer(certificate?: TestCertificate) {
   const mails: Mail[] = [];
   const server = createServer((socket) => {
     socket.write('220 localhost\r\n');
@@ -47,10 +47,11 @@ interface Session {
   password: string;
 }
 
-function converse(socket: Socket, certificate: TestCertificate, mails: Mail[], session: Session): void {
+function converse(socket: Socket, certificate: TestCertificate | undefined, mails: Mail[], session: Session): void {
   let [from, to, rest, inData] = ['', [] as string[], '', false];
   const answers: Record<string, (line: string) => string | undefined> = {
-    EHLO: () => `250-localhost\r\n${session.encrypted ? '250 AUTH PLAIN' : '250 STARTTLS'}`,
+    EHLO: () =>
+      certificate ? `250-localhost\r\n250 ${session.encrypted ? 'AUTH PLAIN' : 'STARTTLS'}` : '250 localhost',
     AUTH: (line) => {
       const login = Buffer.from(line.split(' ')[2] ?? '', 'base64')
         .toString()
@@ -60,7 +61,7 @@ function converse(socket: Socket, certificate: TestCertificate, mails: Mail[], s
     },
     MAIL: (line) => {
       from = line.slice('MAIL FROM:'.length);
-      return session.user ? '250 ok' : '530 log in first';
+      return session.user || !certificate ? '250 ok' : '530 log in first';
     },
     RCPT: (line) => {
       to.push(line.slice('RCPT TO:'.length));
@@ -88,7 +89,7 @@ function converse(socket: Socket, certificate: TestCertificate, mails: Mail[], s
         socket.write('250 ok\r\n');
         continue;
       }
-      if (line === 'STARTTLS') {
+      if (line === 'STARTTLS' && certificate) {
         socket.removeListener('data', take);
         socket.write('220 go on\r\n');
         const secure = new TLSSocket(socket, { isServer: true, secureContext: createSecureContext(certificate) });
