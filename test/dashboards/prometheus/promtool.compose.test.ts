@@ -1,8 +1,9 @@
 /** Configuration, rules and their cases as Prometheus's own tool judges them; the newest one and the oldest that we name. */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import * as telemetry from '../../../services/telemetry.ts';
@@ -64,10 +65,20 @@ test('there are changes of every rule', () => {
   );
 });
 
-test.each(mutations.map((mutation) => ({ ...mutation, mutation })))('a case notices: $rule, $what', ({ mutation }) => {
-  const { status, says } = run(newest, ['test', 'rules', ...casesOf(mutation.rule)], { cwd: copyOf({ mutation }) });
-  expect({ status, failed: says.includes('FAILED') }).toEqual({ status: 1, failed: true });
-});
+// A few at a time: there are many.
+test.concurrent.each(mutations.map((mutation) => ({ ...mutation, mutation })))(
+  'a case notices: $rule, $what',
+  async ({ mutation }) => {
+    const args = ['test', 'rules', ...casesOf(mutation.rule)];
+    const { code, says } = await promisify(execFile)(newest, args, { cwd: copyOf({ mutation }) }).then(
+      ({ stdout, stderr }) => ({ code: 0, says: stdout + stderr }),
+      ({ code, stdout, stderr }) => ({ code, says: stdout + stderr }),
+    );
+    // It is a rule all the same, and says something else.
+    expect({ code, says }).toEqual({ code: 1, says: expect.stringMatching(/exp:|got:/) });
+    expect(says).not.toMatch(/parse error|could not parse/);
+  },
+);
 
 /** The files with cases of a rule, or of an alert that is made of it. */
 function casesOf(name: string): string[] {

@@ -86,9 +86,12 @@ function changedExpressions(expr: string): { what: string; expr: string }[] {
     [/\babs\(/g, () => ['(']],
     [/\[(\d+)([smhd])\]/g, (digits, unit) => [`[${Number(digits) * 3}${unit}]`]],
     [/0\.99\b/g, () => ['0.9']],
-    [/ (unless|or|and) .*/g, () => ['']],
   ];
-  return changes.flatMap(([pattern, replace]) =>
+  const others = [...expr.matchAll(/ (unless|or|and) /g)].map(({ index, 0: found }) => ({
+    what: `without what follows ${found.trim()} at ${index}`,
+    expr: expr.slice(0, index) + expr.slice(endOfOperand(expr, index)),
+  }));
+  const places = changes.flatMap(([pattern, replace]) =>
     [...expr.matchAll(pattern)].flatMap((match) => {
       const [found, one = '', two = ''] = match;
       return replace(one, two).map((to) => ({
@@ -97,6 +100,17 @@ function changedExpressions(expr: string): { what: string; expr: string }[] {
       }));
     }),
   );
+  return [...places, ...others];
+}
+
+/** Where the parenthesis closes within which the place is; else the end. */
+function endOfOperand(expr: string, from: number): number {
+  let depth = 0;
+  for (let at = from; at < expr.length; at++) {
+    if (expr[at] === '(') depth++;
+    if (expr[at] === ')' && depth-- === 0) return at;
+  }
+  return expr.length;
 }
 
 function thresholds(sign: string, digits: string): string[] {
