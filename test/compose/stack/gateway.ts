@@ -41,7 +41,8 @@ const plan: GatewayPlan = JSON.parse(process.argv[2] ?? '');
 /** By address and port: containers come and go behind a published port. */
 const published = new Map<string, { address: string; port: number }>();
 let views: Record<string, Record<string, string[]>> = {};
-const report = (message: GatewayReport) => process.send?.(message);
+/** Whoever asked may have gone meanwhile: without somebody who takes the error it would end this process half-way. */
+const report = (message: GatewayReport) => process.send?.(message, undefined, undefined, () => {});
 const ip = (...args: string[]) => execFileSync('ip', args);
 
 function prepareNetworks(): void {

@@ -66,7 +66,8 @@ export async function startHost(folder: string, networks: GatewayNetwork[]): Pro
   const ask = (request: GatewayRequest) => {
     const asked = last.then(async () => {
       const done = reportOf(gateway, 'done');
-      gateway.send(request);
+      // Where it cannot be sent the gateway has ended, and that is told below.
+      gateway.send(request, () => {});
       const { error } = await Promise.race([done, ended]);
       if (error) throw new Error(`The gateway cannot do ${JSON.stringify(request)}: ${error}`);
     });
@@ -83,7 +84,8 @@ export async function startHost(folder: string, networks: GatewayNetwork[]): Pro
     async close() {
       const closed = once(gateway, 'exit');
       gateway.disconnect();
-      await closed;
+      const [code] = await closed;
+      if (code !== 0) throw new Error(`The gateway has ended with ${code}; it printed:\n${await complaints}`);
     },
   };
 }

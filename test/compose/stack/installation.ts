@@ -43,7 +43,7 @@ export async function createInstallation(options: InstallationOptions = {}): Pro
       HOOKWATCH_CONFIG_FILE: file,
       HOOKWATCH_CHECKPOINT_SECONDS: '2',
       HOOKWATCH_DEMO_RATE: '20',
-      HOOKWATCH_DEMO_SECONDS: '15',
+      HOOKWATCH_DEMO_SECONDS: '12',
       ...(webhookPath && { HOOKWATCH_ALERT_WEBHOOK_URL: `${outsideUrl}${webhookPath}` }),
     };
     const project = readProject({ variables });
