@@ -165,6 +165,15 @@ describe('docker compose run --rm', () => {
   });
 });
 
+describe('docker compose exec', () => {
+  test.each([
+    ['apply', 'northwind: nothing has changed\n'],
+    ['upgrade', expect.stringMatching(/^northwind: flow \w+ works on it already\n$/)],
+  ])('edge-1 hookwatch %s reaches the lanes', async (command, output) => {
+    expect(await containersOf('edge-1')[0]!.execute(['hookwatch', command])).toEqual({ code: 0, output });
+  });
+});
+
 test('every panel of the pipeline has an answer from Prometheus', async () => {
   const queries = prometheusQueries(dashboards.get('pipeline')!);
   const silent: string[] = [];
