@@ -69,6 +69,11 @@ exec env HOOKWATCH_DATA=/var/lib/clickhouse/standin HOOKWATCH_HOST=0.0.0.0 UV_TH
   /usr/local/bin/node services/hookwatch.ts clickhouse
 `;
 
+/** `clickhouse su` resets supplementary groups for whoever calls it (ClickHouse #105247), which takes CAP_SETGID. */
+const clickhouseEntryPoint = `#!/bin/sh
+setpriv --clear-groups true && exec /usr/bin/clickhouse-server --config-file=/etc/clickhouse-server/config.xml
+`;
+
 const standIns: readonly StandIn[] = [
   {
     // apache/kafka, docker/jvm/Dockerfile
@@ -105,7 +110,7 @@ const standIns: readonly StandIn[] = [
       ),
     ],
     programs: () => ({ 'usr/local/bin/node': process.execPath }),
-    scripts: { 'entrypoint.sh': clickhouseScript },
+    scripts: { 'usr/bin/clickhouse-server': clickhouseScript, 'entrypoint.sh': clickhouseEntryPoint },
     mounts: ['services', 'schemas', 'node_modules', 'package.json', 'package-lock.json', 'hookwatch.yaml'].map(
       (name) => ({ source: join(projectFolder, name), target: `/standin/${name}`, readOnly: true }),
     ),
