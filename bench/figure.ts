@@ -13,7 +13,7 @@ export interface Figure {
 export interface Bench {
   name: string;
   about: string;
-  /** Takes about a minute at the most. `say` tells how far it has come. */
+  /** Takes about two minutes at the most. `say` tells how far it has come. */
   run(say: (line: string) => void): Promise<Figure[]>;
 }
 

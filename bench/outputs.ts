@@ -17,7 +17,7 @@ export interface Block {
 }
 
 /** A batch of the outputs by kind. */
-export function splitByKind(batch: readonly LogRecord[]): Block[] {
+export function splitByKind(batch: readonly Pick<LogRecord, 'frame'>[]): Block[] {
   return [...Map.groupBy(batch, ({ frame }) => schemaIdOf(frame))].map(([schemaId, records]) => ({
     kind: kindOf(schemaId),
     schemaId,
