@@ -17,7 +17,7 @@ const usage = `Usage: npm run bench -- [bench ...]
 
 ${benches.map(({ name, about }) => `  ${name.padEnd(8)} ${about}`).join('\n')}
 
-Without a name: all of them, in some eight minutes. Where two sides are compared they run in turn, in the same minute:
+Without a name: all of them, in about seven minutes. Where two sides are compared they run in turn, in the same minute:
 shown are the median of the ratios, the lowest and the highest. Progress goes to stderr, the table to stdout.
 Exit codes: 0 done, goals met or not; 1 failed; 2 wrong usage.
 `;
