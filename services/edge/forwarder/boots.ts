@@ -16,6 +16,14 @@ export interface LostRecord {
   from: number;
 }
 
+/** Lost records of one boot, from `seq` on, before the one at a position of the journal. */
+export interface GoneRecords {
+  boot: string;
+  seq: number;
+  count: number;
+  before: number;
+}
+
 /** What this edge's journal holds of one lane: its boots, in the order in which they were opened. */
 export interface Boots {
   add(place: Place, position: number): void;
@@ -23,11 +31,15 @@ export interface Boots {
   holds(worked: Worked, place: Pick<Place, 'boot' | 'seq' | 'receivedAt'>, nowMs: number): boolean;
   /**
    * The first record that was not worked on although a later one of this journal was seen: this edge sends in order, so
-   * it was lost. What the journal does not hold any more cannot be sent again and is passed over.
+   * it was lost. What precedes the boot's first record here cannot be sent again: `gone` tells of it.
    */
   lost(worked: Worked, nowMs: number): LostRecord | undefined;
+  /** Records that were lost, as by `lost`, and precede the first one of their boot here. */
+  gone(worked: Worked, nowMs: number): GoneRecords | undefined;
+  /** The boots here, each with when its newest record was received. */
+  opened(): Iterable<{ boot: string; receivedAt: number }>;
   /** The journal turned out not to hold a record that was lost. */
-  giveUp(lost: LostRecord): void;
+  giveUp(lost: Pick<LostRecord, 'boot' | 'seq'>): void;
   /** Forgets what lies before a position, for good. */
   forget(position: number): void;
 }
@@ -36,7 +48,7 @@ export interface Boots {
  * The flow forgets a closed boot after seven days. Younger records of a boot that it does not know have never reached
  * it; a minute is left for clocks that differ.
  */
-const forgottenMs = 7 * 86_400_000 - 60_000;
+export const forgottenMs = 7 * 86_400_000 - 60_000;
 
 /** The records of one boot, which follow each other without gaps. */
 interface Stay {
@@ -68,6 +80,20 @@ export function createBoots(lacksBefore: (position: number) => boolean = () => f
     return producer ? seq <= producer.last_seq : isForgotten(worked, boot, receivedAt, nowMs);
   }
 
+  const isGone = ({ firstSeq, first }: Stay, seq: number) => seq < firstSeq && !lacksBefore(first);
+
+  /** Boots that were not worked on to their end, with the first number that is lacking and was not given up. */
+  function* lacking(worked: Worked, nowMs: number): Generator<{ stay: Stay; seq: number; seenLater: boolean }> {
+    for (const stay of stays) {
+      const { boot, lastSeq, givenUp, receivedAt } = stay;
+      if (holds(worked, { boot, seq: lastSeq, receivedAt }, nowMs)) continue;
+      const { last_seq: workedSeq, seen_seq: seenSeq } = worked.get(boot) ?? { last_seq: -1, seen_seq: -1 };
+      const seq = workedSeq + 1;
+      if (seq === givenUp) continue;
+      yield { stay, seq, seenLater: seenSeq > workedSeq || laterThan(boot).some((later) => worked.has(later.boot)) };
+    }
+  }
+
   return {
     add({ boot, seq, receivedAt }, position) {
       const newest = stays.at(-1);
@@ -81,15 +107,20 @@ export function createBoots(lacksBefore: (position: number) => boolean = () => f
     },
     holds,
     lost(worked, nowMs) {
-      for (const { boot, firstSeq, lastSeq, first, givenUp, receivedAt } of stays) {
-        if (holds(worked, { boot, seq: lastSeq, receivedAt }, nowMs)) continue;
-        const { last_seq: workedSeq, seen_seq: seenSeq } = worked.get(boot) ?? { last_seq: -1, seen_seq: -1 };
-        if (workedSeq + 1 === givenUp || (workedSeq + 1 < firstSeq && !lacksBefore(first))) continue;
-        const seenLater = seenSeq > workedSeq || laterThan(boot).some((later) => worked.has(later.boot));
-        return seenLater ? { boot, seq: workedSeq + 1, from: first } : undefined;
+      for (const { stay, seq, seenLater } of lacking(worked, nowMs)) {
+        if (isGone(stay, seq)) continue;
+        return seenLater ? { boot: stay.boot, seq, from: stay.first } : undefined;
       }
       return undefined;
     },
+    gone(worked, nowMs) {
+      for (const { stay, seq, seenLater } of lacking(worked, nowMs)) {
+        if (!isGone(stay, seq) || !seenLater) continue;
+        return { boot: stay.boot, seq, count: stay.firstSeq - seq, before: stay.first };
+      }
+      return undefined;
+    },
+    opened: () => stays,
     giveUp({ boot, seq }) {
       for (const stay of stays) if (stay.boot === boot) stay.givenUp = seq;
     },

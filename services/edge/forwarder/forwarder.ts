@@ -117,19 +117,21 @@ interface Start {
    */
   guardedTo: number;
   savedAt: Hint['savedAt'];
+  held: Hint['held'];
 }
 
 function startOf(hint: Hint | undefined, first: number, next: number): Start {
-  if (!hint) return { covered: first, lanes: {}, others: first, guardedTo: next, savedAt: {} };
+  if (!hint) return { covered: first, lanes: {}, others: first, guardedTo: next, savedAt: {}, held: {} };
   const lanes = Object.entries(hint.lanes).map(([tenant, position]) => [tenant, Math.max(first, position)] as const);
   const others = Math.min(...lanes.map(([, position]) => position));
-  const { savedAt } = hint;
+  const { savedAt, held } = hint;
   return {
     covered: Math.max(first, hint.covered),
     lanes: Object.fromEntries(lanes),
     others,
     guardedTo: first,
     savedAt,
+    held,
   };
 }
 
@@ -164,6 +166,7 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
     lacksBefore: readable.lacksBefore,
     coveredTo: start.covered,
     savedAt: start.savedAt,
+    held: start.held,
     routes,
     trouble: troubles.progress,
     logger,
@@ -224,7 +227,7 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
     gauges.set(backlogs, next, reader.position, now());
     metrics.uncoveredRecords.set(Math.max(0, reader.position - Math.max(first, covered())));
     metrics.forwarding.set(wrong('lanes', 'journal').length > 0 ? 0 : 1);
-    const hint: Hint = { covered: covered(), lanes: routes.positions(), savedAt: sight.savedAt() };
+    const hint: Hint = { covered: covered(), lanes: routes.positions(), ...sight.saved() };
     try {
       await hints.write(hint);
       troubles.hint.end(routes);

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { FrameError } from '../../core/records/codec.ts';
 import { placeOfAnyVersion } from '../../core/records/place.ts';
 import type { Log } from '../../ports/log/log.ts';
+import type { HeldBoots } from './held.ts';
 
 export interface Hint {
   /** Everything before this position of the journal is covered by snapshots. */
@@ -16,6 +17,8 @@ export interface Hint {
   lanes: Readonly<Record<string, number>>;
   /** Tenant → position of its lane's newest snapshot but one. It never goes back in a lane that is the same. */
   savedAt: Readonly<Record<string, number>>;
+  /** Tenant → what that snapshot holds of this journal, whatever its position. */
+  held: Readonly<Record<string, HeldBoots>>;
 }
 
 const position = z.number().int().min(0);
@@ -23,6 +26,8 @@ const hintSchema = z.object({
   covered: position,
   lanes: z.record(z.string(), position).refine((lanes) => Object.keys(lanes).length > 0),
   savedAt: z.record(z.string(), position).default({}),
+  /** Hints of earlier versions have none. */
+  held: z.record(z.string(), z.record(z.string(), z.object({ seq: position, at: z.number() }))).default({}),
   /** A record of the journal: the hint is of no other one. */
   newest: z.object({ position, id: z.string() }),
 });

@@ -3,8 +3,10 @@ import type { Logger } from 'pino';
 import { type Place, placeOfAnyVersion } from '../../core/records/place.ts';
 import type { LogRecord } from '../../ports/log/log.ts';
 import type { Progress } from '../../ports/progress/progress.ts';
-import { type Boots, createBoots, type LostRecord, type Worked, workedOf } from './boots.ts';
+import { type Boots, createBoots, type GoneRecords, type LostRecord, type Worked, workedOf } from './boots.ts';
 import { createCoverage } from './coverage.ts';
+import { createHeld, type Held, heldBy } from './held.ts';
+import type { Hint } from './hint.ts';
 import type { ReadJournal } from './reader.ts';
 import type { Routes } from './routes.ts';
 import { standInsFor } from './stand-ins.ts';
@@ -20,8 +22,8 @@ export interface Sight {
   add(place: Place, position: number): void;
   /** The newest snapshots but one say that the record was worked on. */
   isCovered(place: Place): boolean;
-  /** Position of each lane's newest snapshot but one, as far as it was ever seen. */
-  savedAt(): Record<string, number>;
+  /** Of each lane the newest snapshot but one that was ever seen: its position, and what it holds of this journal. */
+  saved(): Pick<Hint, 'savedAt' | 'held'>;
   /**
    * Asks how far the lanes have been worked on. Called every few seconds. Rejects with LaneRestoredError where what was
    * covered is covered no longer.
@@ -44,8 +46,9 @@ export interface SightOptions {
   lacksBefore(position: number): boolean;
   /** Everything in the journal before it is covered. */
   coveredTo: number;
-  /** What `savedAt` of an earlier one gave. */
-  savedAt: Readonly<Record<string, number>>;
+  /** What `saved` of an earlier one gave. */
+  savedAt: Hint['savedAt'];
+  held: Hint['held'];
   routes: Pick<Routes, 'of'>;
   trouble: Trouble;
   logger: Logger;
@@ -60,8 +63,10 @@ interface LaneSight {
   covered: Worked | undefined;
   /** Position of the snapshot that says so, the highest that was seen. */
   savedAt: number;
-  /** Position of one that is lower; undefined as long as there is none. */
-  restoredAt: number | undefined;
+  /** What the snapshots hold that were seen. */
+  readonly held: Held;
+  /** How it is known that the lane was restored; undefined while nothing tells so. */
+  restored: string | undefined;
   asked: boolean;
   /** What is said before the lane has been worked on up to here knows nothing of what was sent again. */
   quietUntil: number;
@@ -83,8 +88,8 @@ export function createSight(options: SightOptions): Sight {
     try {
       const { live, covered } = await options.progress.latest(lane.tenant);
       lane.live = live && { position: live.position, worked: workedOf(live.producers) };
-      lane.covered = covered && workedOf(covered.producers);
-      if (covered && covered.position < lane.savedAt) lane.restoredAt = covered.position;
+      lane.covered = covered && heldBy(workedOf(covered.producers), workedOf(live?.producers));
+      lane.restored = restoredBy(lane, covered?.position, now());
       lane.savedAt = Math.max(lane.savedAt, covered?.position ?? -1);
       lane.asked = true;
       trouble.end(lane);
@@ -96,7 +101,10 @@ export function createSight(options: SightOptions): Sight {
   /** Sends a lane's records again from the first one that was lost. */
   async function repair(lane: LaneSight, signal: AbortSignal): Promise<void> {
     const { tenant, live, boots, quietUntil } = lane;
-    const lost = live && live.position >= quietUntil ? boots.lost(live.worked, now()) : undefined;
+    if (!live || live.position < quietUntil) return;
+    const gone = boots.gone(live.worked, now());
+    if (gone) await tellGone(lane, gone, signal);
+    const lost = boots.lost(live.worked, now());
     if (!lost) return;
     const route = routes.of(tenant)!;
     const found = await find(tenant, lost, route.positionOf(tenant), signal);
@@ -116,6 +124,31 @@ export function createSight(options: SightOptions): Sight {
     route.resend(tenant, found.position, standInsFor(found.place, seq)).then((sentTo) => {
       lane.quietUntil = sentTo;
     });
+  }
+
+  /**
+   * What a lane lacks was covered when this began, or the journal has let go of it. Rejects with LaneRestoredError where the
+   * journal has some of it all the same: it is to be read from its beginning.
+   */
+  async function tellGone(lane: LaneSight, gone: GoneRecords, signal: AbortSignal): Promise<void> {
+    const { tenant, boots } = lane;
+    const { boot, seq, count, before } = gone;
+    const isOne = ({ key, frame }: LogRecord) => {
+      if (key !== tenant) return false;
+      const place = placeOfAnyVersion(frame);
+      return place.boot === boot && place.seq >= seq;
+    };
+    for (let position = 0; position < before; ) {
+      const { records, next } = await readJournal(position);
+      if (signal.aborted) return;
+      if (records.some((record) => record.position < before && isOne(record)))
+        throw restoredError(tenant, `lacks ${count} records from number ${seq} of boot ${boot} on that were covered`);
+      if (next === position) break;
+      position = next;
+      await breathe();
+    }
+    logger.error({ tenant, boot, seq, missing: count }, 'A lane has lost records that are in the journal no longer');
+    boots.giveUp(gone);
   }
 
   /**
@@ -155,21 +188,18 @@ export function createSight(options: SightOptions): Sight {
       lanes.get(place.tenant)?.boots.add(place, position);
     },
     isCovered,
-    savedAt: () =>
-      Object.fromEntries(
+    saved: () => ({
+      savedAt: Object.fromEntries(
         [...lanes].flatMap(([tenant, { savedAt }]): [string, number][] => (savedAt < 0 ? [] : [[tenant, savedAt]])),
       ),
+      held: Object.fromEntries([...lanes].map(([tenant, { held }]) => [tenant, held.all()])),
+    }),
     async look(signal) {
       await Promise.all([...lanes.values()].map(ask));
-      for (const { tenant, savedAt, restoredAt } of lanes.values()) {
-        if (restoredAt === undefined) continue;
-        throw new LaneRestoredError(
-          `Lane ${tenant} was saved at position ${savedAt}, and is saved at ${restoredAt} now: it was restored from a backup. ` +
-            'What the journal still has is sent again',
-        );
-      }
+      for (const { tenant, restored } of lanes.values()) if (restored) throw restoredError(tenant, restored);
       await coverage.advance(signal);
       for (const lane of lanes.values()) {
+        if (lane.covered) lane.held.learn(lane.covered, lane.boots.opened());
         lane.boots.forget(coverage.position);
         await repair(lane, signal);
       }
@@ -177,15 +207,32 @@ export function createSight(options: SightOptions): Sight {
   };
 }
 
-function createLaneSight(tenant: string, { lacksBefore, savedAt }: SightOptions): LaneSight {
+function createLaneSight(tenant: string, { lacksBefore, savedAt, held }: SightOptions): LaneSight {
   return {
     tenant,
     boots: createBoots(lacksBefore),
     live: undefined,
     covered: undefined,
     savedAt: savedAt[tenant] ?? -1,
-    restoredAt: undefined,
+    held: createHeld(held[tenant]),
+    restored: undefined,
     asked: false,
     quietUntil: -1,
   };
+}
+
+/** How what is said of a lane shows that it was restored: its snapshot is an earlier one, or less is known than was held. */
+function restoredBy({ live, covered, savedAt, held }: LaneSight, position: number | undefined, nowMs: number) {
+  if (position !== undefined && position < savedAt)
+    return `was saved at position ${savedAt}, and is saved at ${position} now`;
+  const missing = (live && held.missing(live.worked, nowMs)) ?? (covered && held.missing(covered, nowMs));
+  if (!missing) return undefined;
+  const { boot, seq, workedSeq } = missing;
+  return `was saved with number ${seq} of boot ${boot}, and knows ${workedSeq < 0 ? 'none' : `up to ${workedSeq}`} of it now`;
+}
+
+function restoredError(tenant: string, found: string): LaneRestoredError {
+  return new LaneRestoredError(
+    `Lane ${tenant} ${found}: it was restored from a backup. What the journal still has is sent again`,
+  );
 }

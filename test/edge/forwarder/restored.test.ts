@@ -1,5 +1,5 @@
 /** A lane that was restored from a backup has less than was brought into it: what the journal still has is sent again. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pino from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
@@ -108,4 +108,74 @@ test('a lane that has only gone on is not sent again', async () => {
   await stop(1_000);
   expect(lines.filter(({ err }) => err)).toEqual([]);
   expect(await recordsOf(partition)).toHaveLength(15);
+});
+
+/** What another edge brings into the lane, and its worker saves: as many rounds, of six records each. */
+async function driveOn({ partition, worker }: Awaited<ReturnType<typeof restored>>, rounds: number) {
+  const other = createTestJournal({ edge: 'edge-2' });
+  await other.boot();
+  for (let from = 0; rounds > 0; rounds--) {
+    await other.deliver(6);
+    const records = await other.log.read(from, ample);
+    await partition.append(records);
+    from += records.length;
+    await worker.work(true);
+  }
+}
+
+/** The hint as earlier versions wrote it. */
+function withoutHeld(file: string): void {
+  const { held, ...others } = hintIn(file) as ReturnType<typeof hintIn> & { held: object };
+  expect(held).toMatchObject({ acme: expect.anything() });
+  writeFileSync(file, JSON.stringify(others));
+}
+
+test.each([['this'], ['an earlier']])(
+  'another edge has driven it on beyond where it was saved: all comes, by the hint of %s version',
+  async (version) => {
+    const { journal, hintFile } = await workedOn();
+    if (version !== 'this') withoutHeld(hintFile);
+    const lane = await restored(journal, [4, 6], 8);
+    await driveOn(lane, 3);
+    // Its boot is followed by another one, and by none.
+    for (let boots = 0; boots < 2; boots++) {
+      await journal.boot();
+      await journal.deliver(2);
+    }
+    const { lines } = await forward(journal, lane.partition, lane.progress, hintFile);
+    await expectTaken(lane.worker, journal);
+    expect(lane.worker.summary()).toMatchObject({ producersBehind: 0, ledger: { journaled: 12 + 4 + 18 } });
+    expect(lines.flatMap(({ err }) => err?.message ?? [])).toContainEqual(
+      expect.stringMatching(/^Lane acme .*: it was restored from a backup. What the journal still has is sent again$/),
+    );
+    expect(lines.filter(({ msg }) => msg.includes('no longer'))).toEqual([]);
+  },
+);
+
+test('a lane that has never met a boot whose every record was covered', async () => {
+  const { journal, hintFile } = await workedOn();
+  const lane = await restored(createTestJournal({ edge: 'edge-3' }), [0, 0], 0);
+  await driveOn(lane, 4);
+  await journal.boot();
+  await forward(journal, lane.partition, lane.progress, hintFile);
+  await expectTaken(lane.worker, journal);
+  expect(lane.worker.summary()).toMatchObject({ producersBehind: 0, ledger: { journaled: 12 + 24 } });
+});
+
+test('what the journal has let go of is told with its number, once', async () => {
+  const { journal, hintFile } = await workedOn();
+  const lane = await restored(journal, [4, 6], 8);
+  await driveOn(lane, 3);
+  await journal.log.trim(11);
+  await journal.boot();
+  await journal.deliver(1);
+  const { lines } = await forward(journal, lane.partition, lane.progress, hintFile);
+  await eventually(async () => {
+    await lane.worker.work(true);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ msg: 'A lane has lost records that are in the journal no longer', seq: 8, missing: 3 }),
+    );
+  });
+  for (let n = 0; n < 5; n++) await lane.worker.work(true);
+  expect(lines.filter(({ msg }) => msg.includes('no longer'))).toHaveLength(1);
 });
