@@ -224,6 +224,14 @@ function laneMetrics(registry: Registry) {
       'Detections that are open, from the state: until a window after they fired is over, or their account is deleted.',
       ['tenant', 'rule', 'severity'],
     ),
+    ...episodeMetrics(gauge),
+    checkpointPosition: gauge('hookwatch_lane_checkpoint_position', 'Position of the newest checkpoint.', ['tenant']),
+  };
+}
+
+/** Of the alerts that a lane's state knows. */
+function episodeMetrics(gauge: ReturnType<typeof declarations>['gauge']) {
+  return {
     openEpisodes: gauge('hookwatch_open_episodes', 'Alerts that are on, by metric, from the state.', [
       'tenant',
       'metric',
@@ -233,7 +241,15 @@ function laneMetrics(registry: Registry) {
       'Age of the alert that has been on for longest, by metric, from the state; 0 where none is on.',
       ['tenant', 'metric'],
     ),
-    checkpointPosition: gauge('hookwatch_lane_checkpoint_position', 'Position of the newest checkpoint.', ['tenant']),
+    openLongEpisodes: gauge(
+      'hookwatch_open_long_episodes',
+      "Alerts that have been on for an hour by the lane's watermark, by metric, from the state.",
+      ['tenant', 'metric'],
+    ),
+    longEpisodes: gauge('hookwatch_long_episodes', 'Alerts that were ever on for an hour, by metric, from the state.', [
+      'tenant',
+      'metric',
+    ]),
   };
 }
 

@@ -110,9 +110,10 @@ function hasClosed(event: Event, { closed_at, ended_by, events }: Episode): bool
 
 /**
  * Whether an episode is the event's to show. Where an opening was followed by another one, the second ended the first
- * episode too, but what it tells of is its own.
+ * episode too, but what it tells of is its own. A deletion that has ended an episode tells of a server or an account.
  */
 export function isToldBy(event: Event, { closed_at, ended_by }: Episode): boolean {
+  if (event.entity !== 'alert') return false;
   return ended_by !== 'next_opening' || closed_at === null || event.time < closed_at;
 }
 

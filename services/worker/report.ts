@@ -19,8 +19,10 @@ export function reportLane(metrics: WorkerMetrics, tenant: string, summary: Lane
     metrics.detections.set({ tenant, ...labels }, count);
     metrics.openDetections.set({ tenant, ...labels }, open);
   }
-  for (const { count, metric, oldestAt } of summary.openEpisodes) {
+  for (const { count, metric, oldestAt, openLong, long } of summary.openEpisodes) {
     metrics.openEpisodes.set({ tenant, metric }, count);
+    metrics.openLongEpisodes.set({ tenant, metric }, openLong);
+    metrics.longEpisodes.set({ tenant, metric }, long);
     metrics.oldestEpisodeSeconds.set({ tenant, metric }, oldestAt === null ? 0 : Math.max(0, nowMs - oldestAt) / 1000);
   }
 }

@@ -138,6 +138,15 @@ describe('joins', () => {
       ['opened', 'opened'],
     ],
     [
+      'a deletion ended it: it tells of the server',
+      [
+        ...alertAt(1, noon),
+        ...framePair({ seq: 2, entity: 'server', action: 'deleted', time: noon + 226_000 }),
+        frame('episode', closedEpisode({ version: 2, ended_by: 'deletion', events: ids(1, 2) })),
+      ],
+      ['opened', undefined],
+    ],
+    [
       'one alert on two metrics shows the first',
       [
         ...alertAt(1, noon),
@@ -149,7 +158,7 @@ describe('joins', () => {
   ])('what happened to an episode: %s', (_name, records, happened) => {
     const { rows } = boardOf(records).state();
     expect(rows.map(({ episode }) => episode?.happened)).toEqual(happened);
-    expect(rows.map(({ episode }) => episode?.metric)).toEqual(happened.map(() => 'cpu'));
+    expect(rows.map(({ episode }) => episode?.metric)).toEqual(happened.map((what) => what && 'cpu'));
   });
 
   test('a detection keeps what is known of its events, also when they have left the page', () => {
@@ -200,7 +209,8 @@ test('what waits for an event that never comes is bounded', () => {
   const unmet = Array.from({ length: 50 }, (_, seq) =>
     frame('episode', makeEpisode({ id: `e${seq}`, events: [eventId(seq)] })),
   );
-  const board = boardOf([...unmet, ...pairs(50)], { waiting: 10 });
+  const alerts = Array.from({ length: 50 }, (_, seq) => framePair({ seq, entity: 'alert', action: 'notified' }));
+  const board = boardOf([...unmet, ...alerts.flat()], { waiting: 10 });
   const marked = board.state().rows.filter(({ episode }) => episode);
   expect(marked.map(({ id }) => id).sort()).toEqual(ids(40, 41, 42, 43, 44, 45, 46, 47, 48, 49));
 });

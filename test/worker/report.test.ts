@@ -56,6 +56,21 @@ test('an alert that is on ages while nothing arrives, and is 0 once it has ended
   expect(await series('hookwatch_open_episodes')).toEqual([['cpu', 0]]);
 });
 
+test('an alert that is on for an hour is counted for good, and shown as open until it ends', async () => {
+  const lane = laneOf();
+  alert(lane, 'triggered', minute, 100);
+  const { report, series } = exporting(lane);
+  const counts = async () => [await series('hookwatch_open_long_episodes'), await series('hookwatch_long_episodes')];
+  report(90 * minute);
+  expect(await counts()).toEqual([[['cpu', 0]], [['cpu', 0]]]);
+  lane.tick(61 * minute).position = 200;
+  report(61 * minute);
+  expect(await counts()).toEqual([[['cpu', 1]], [['cpu', 1]]]);
+  lane.post('Server.Deleted', { accountAlias: 'ACME', name: 'WEB01' }, 62 * minute).position = 300;
+  report(62 * minute);
+  expect(await counts()).toEqual([[['cpu', 0]], [['cpu', 1]]]);
+});
+
 test('an alert that begins after our clock has no negative age', async () => {
   const lane = laneOf();
   alert(lane, 'triggered', 0, 100);

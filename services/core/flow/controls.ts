@@ -1,6 +1,7 @@
 import type { Control } from '../records/generated.ts';
 import type { StepContext } from './context.ts';
 import { parseDocument } from './documents.ts';
+import { endByTime } from './episodes.ts';
 import { expire, planExpiry } from './expiry.ts';
 import { versionOf } from './ids.ts';
 import { emitPanes } from './panes.ts';
@@ -54,6 +55,7 @@ function tick(context: StepContext, control: Control): void {
   tickProducer(state, control.boot, control.time ?? control.received_at, control.catching_up);
   const watermark = advanceWatermark(state, settings.slack_ms);
   emitPanes(context, watermark);
+  endByTime(context, watermark);
   expire(state, settings, watermark);
 }
 

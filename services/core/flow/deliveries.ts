@@ -5,7 +5,7 @@ import { decoders as allDecoders } from '../providers/providers.ts';
 import type { Delivery } from '../records/generated.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
 import { observeEntity } from './entities.ts';
-import { applyAlert, flagsOf } from './episodes.ts';
+import { applyAlert, endOfAccount, endOfServer, flagsOf } from './episodes.ts';
 import { eventId, outputId, versionOf } from './ids.ts';
 import { addToPane } from './panes.ts';
 import { accountCreated, accountDeleted, serverCreated } from './rules/account-created-then-servers.ts';
@@ -96,7 +96,11 @@ function workFact(context: StepContext, delivery: Delivery, fact: Fact): void {
 function relate(context: StepContext, occurrence: Occurrence, creation: boolean): void {
   const { fact, time } = occurrence;
   if (fact.entity === 'alert') applyAlert(context, occurrence);
-  if (fact.entity === 'account' && fact.action === 'deleted') accountDeleted(context, fact.account);
+  if (fact.entity === 'server' && fact.action === 'deleted') endOfServer(context, occurrence);
+  if (fact.entity === 'account' && fact.action === 'deleted') {
+    endOfAccount(context, occurrence);
+    accountDeleted(context, fact.account);
+  }
   if (creation && fact.entity === 'account') accountCreated(context, occurrence);
   if (creation && fact.entity === 'server') {
     addToPane(context, fact.account, fact.key, time);

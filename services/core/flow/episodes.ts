@@ -5,24 +5,25 @@
  *   ────┬───────────────────────┬────────▶     one episode S…E, ended by `alert`
  *   ────┬──────────────┬─────────────────▶     a later opening without a closing between: ended by `next_opening`
  *                               └──────────    a closing alone: an episode S…E, flagged `opening_missing`
+ *   ────┬──────────────x                       server or account deleted: ended by `deletion`
+ *   ────┬──────────────┤ 24 h                  nothing more was said: ended by `expiry`
  *
- * An episode is recognised by its start, so openings and closings may come in any order.
+ * An episode is recognised by its start, so openings, closings and deletions may come in any order.
  */
 import type { AlertTrigger, Fact } from '../providers/provider.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
+import { ended, endThose, isLost, noteDeletion } from './endings.ts';
 import { planExpiry } from './expiry.ts';
 import { outputId } from './ids.ts';
-import { noteOpenings } from './openings.ts';
-import { count, type EpisodeState, isOpen } from './state.ts';
+import { noteOpenings, type Place, passDeadlines } from './openings.ts';
+import { type EpisodeState, isOpen } from './state.ts';
 
 const eventsMax = 100;
 /** Episodes of one server and metric that are kept to be amended. */
 const episodesMax = 64;
 
-interface Signal extends Occurrence {
+interface Signal extends Occurrence, Place {
   trigger: AlertTrigger;
-  /** Key of the server and metric within the account. */
-  key: string;
 }
 
 /** Remarks on an alert: states that nobody documented are flagged, never guessed at. */
@@ -34,15 +35,39 @@ export function flagsOf(fact: Fact): string[] {
 /** Applies one alert: an event of several triggers moves several episodes. */
 export function applyAlert(context: StepContext, occurrence: Occurrence): void {
   for (const trigger of occurrence.fact.triggers) {
-    const signal = { ...occurrence, trigger, key: `${occurrence.fact.key}|${trigger.metric}` };
+    const { account, key: server } = occurrence.fact;
+    const signal = { ...occurrence, trigger, account, server, key: `${server}|${trigger.metric}` };
     if (trigger.state === 'triggered') open(context, signal);
     else if (trigger.state === 'notTriggered') close(context, signal);
   }
 }
 
+/** A deletion of a server: what is on of it has ended. */
+export function endOfServer(context: StepContext, { fact, event, time }: Occurrence): void {
+  const { state, settings } = context;
+  const { account, key: server } = fact;
+  noteDeletion(state, settings, { account, server, time });
+  for (const key of state.alerted.get(account, server) ?? []) renew(context, { account, server, key }, { event });
+}
+
+/** A deletion of an account: what is on of its servers has ended. */
+export function endOfAccount(context: StepContext, { fact, event, time }: Occurrence): void {
+  const { state, settings } = context;
+  const { account } = fact;
+  noteDeletion(state, settings, { account, server: '', time });
+  for (const [server, keys] of state.alerted.sortedEntries(account)) {
+    for (const key of keys) renew(context, { account, server, key }, { event });
+  }
+}
+
+/** At a tick: what was on for too long has ended. */
+export function endByTime(context: StepContext, watermark: number): void {
+  for (const place of passDeadlines(context.state, watermark)) renew(context, place);
+}
+
 function open(context: StepContext, signal: Signal): void {
   const { startedAt } = signal.trigger;
-  const known = find(context, signal, startedAt);
+  const known = find(episodesOf(context, signal), startedAt, isOpen);
   if (!known) return begin(context, signal, startedAt ?? signal.time);
   // Told again, or overtaken by its own closing: the episode is known.
   const flags = known.flags.filter((flag) => flag !== 'opening_missing');
@@ -52,21 +77,25 @@ function open(context: StepContext, signal: Signal): void {
 function close(context: StepContext, signal: Signal): void {
   const { startedAt, endedAt } = signal.trigger;
   const closedAt = endedAt ?? signal.time;
-  const known = find(context, signal, startedAt);
+  const episodes = episodesOf(context, signal);
+  const newest = episodes.at(-1);
+  const known = find(episodes, startedAt, (episode) => isOpen(episode) || (episode === newest && isLost(episode)));
   if (known) return save(context, signal, ended({ ...known, ...openingOf(known, startedAt) }, closedAt, 'alert'));
   begin(context, signal, startedAt ?? closedAt, closedAt);
 }
 
-function episodesOf(context: StepContext, signal: Signal): EpisodeState[] {
-  return context.state.episodes.get(signal.fact.account, signal.key) ?? [];
+function episodesOf(context: StepContext, { account, key }: Place): EpisodeState[] {
+  return context.state.episodes.get(account, key) ?? [];
 }
 
-/** The episode with that start; where one of the two starts is not known, the one that is open. */
-function find(context: StepContext, signal: Signal, startedAt: number | undefined): EpisodeState | undefined {
-  const episodes = episodesOf(context, signal);
+/** The episode with that start; where one of the two starts is not known, the one that may be meant. */
+function find(
+  episodes: EpisodeState[],
+  startedAt: number | undefined,
+  mayBe: (episode: EpisodeState) => boolean,
+): EpisodeState | undefined {
   const same = episodes.find((episode) => episode.openedAt === startedAt);
-  if (same) return same;
-  return episodes.findLast((episode) => isOpen(episode) && (startedAt === undefined || episode.openingHeard));
+  return same ?? episodes.findLast((episode) => mayBe(episode) && (startedAt === undefined || episode.openingHeard));
 }
 
 function openingOf(
@@ -77,19 +106,9 @@ function openingOf(
   return { openedAt: startedAt, openingHeard: false };
 }
 
-function ended(episode: EpisodeState, closedAt: number, endedBy: EpisodeState['endedBy']): EpisodeState {
-  const flags = episode.flags.filter((flag) => flag !== 'negative_length');
-  if (closedAt < episode.openedAt) flags.push('negative_length');
-  return { ...episode, closedAt, endedBy, flags };
-}
-
-/** A new episode. The one before it has ended by then, and it has ended by the time of the one after it. */
+/** A new episode. */
 function begin(context: StepContext, signal: Signal, openedAt: number, closedAt?: number): void {
   const { delivery, fact, trigger } = signal;
-  const others = episodesOf(context, signal);
-  const before = others.findLast((episode) => episode.openedAt < openedAt);
-  const after = others.find((episode) => episode.openedAt > openedAt);
-  if (before?.closedAt === null) save(context, signal, ended(before, openedAt, 'next_opening'));
   const episode: EpisodeState = {
     id: outputId(delivery.received_at, 'episode', context.tenant, delivery.id, signal.key, String(openedAt)),
     firstReceivedAt: delivery.received_at,
@@ -104,28 +123,44 @@ function begin(context: StepContext, signal: Signal, openedAt: number, closedAt?
     events: [],
     flags: closedAt === undefined ? [] : ['opening_missing'],
   };
-  if (closedAt !== undefined) save(context, signal, ended(episode, closedAt, 'alert'));
-  else save(context, signal, after ? ended(episode, after.openedAt, 'next_opening') : episode);
+  save(context, signal, closedAt === undefined ? episode : ended(episode, closedAt, 'alert'));
 }
 
 function save(context: StepContext, signal: Signal, changed: EpisodeState): void {
+  const { account, server, key, event, trigger } = signal;
+  renew(context, { account, server, key }, { changed, event, policyDuration: trigger.policyDuration });
+}
+
+/** Stores and emits the episode that an event has changed, and those of the same server and metric that end with it. */
+function renew(
+  context: StepContext,
+  place: Place,
+  {
+    changed,
+    event = '',
+    policyDuration = '',
+  }: { changed?: EpisodeState; event?: string; policyDuration?: string } = {},
+): void {
   const { state, settings } = context;
-  const { account } = signal.fact;
-  const others = episodesOf(context, signal);
-  const isNew = !changed.events.includes(signal.event) && changed.events.length < eventsMax;
-  const episode: EpisodeState = {
-    ...changed,
-    revision: changed.revision + 1,
-    policyDuration: signal.trigger.policyDuration || changed.policyDuration,
-    events: isNew ? [...changed.events, signal.event] : changed.events,
-  };
-  const all = [...others.filter(({ id }) => id !== episode.id), episode].sort((a, b) => a.openedAt - b.openedAt);
-  const kept = all.slice(-episodesMax);
-  const opened = noteOpenings(state, episode.metric, others, kept);
-  if (opened !== 0) count(state, 'openEpisodes', episode.metric, opened);
-  state.episodes.set(account, signal.key, kept);
-  planExpiry(state, settings, { table: 'episodes', group: account, key: signal.key });
-  emitEpisode(context, account, episode);
+  const { account, key } = place;
+  const before = episodesOf(context, place);
+  const all = [...before.filter(({ id }) => id !== changed?.id), ...(changed ? [changed] : [])];
+  const sorted = all.sort((a, b) => a.openedAt - b.openedAt);
+  const after = endThose(state, place, sorted).map((episode) => {
+    if (before.includes(episode)) return episode;
+    const isNew = event !== '' && !episode.events.includes(event) && episode.events.length < eventsMax;
+    return {
+      ...episode,
+      revision: episode.revision + 1,
+      policyDuration: policyDuration || episode.policyDuration,
+      events: isNew ? [...episode.events, event] : episode.events,
+    };
+  });
+  const kept = after.slice(-episodesMax);
+  state.episodes.set(account, key, kept);
+  noteOpenings(state, place, before, kept);
+  planExpiry(state, settings, { table: 'episodes', group: account, key });
+  for (const episode of after) if (!before.includes(episode)) emitEpisode(context, account, episode);
 }
 
 function emitEpisode(context: StepContext, account: string, episode: EpisodeState): void {

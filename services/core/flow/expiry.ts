@@ -1,5 +1,6 @@
 /** Idle entries end by ticks. What they had emitted stays. */
 import { dayMs, hourMs, minuteMs } from './durations.ts';
+import { forgetServer } from './openings.ts';
 import type { Expiry, FlowState, Settings } from './state.ts';
 
 /** How long a deleted entity or a closed boot is remembered, so that a replay of its life is recognised. */
@@ -20,9 +21,14 @@ export function expire(state: FlowState, settings: Settings, watermark: number):
     for (const [key, expiry] of state.expiries.sortedEntries(due)) {
       state.expiries.delete(due, key);
       if (endOf(state, settings, expiry) > watermark) planExpiry(state, settings, expiry);
-      else state[expiry.table].delete(expiry.group, expiry.key);
+      else remove(state, expiry);
     }
   }
+}
+
+function remove(state: FlowState, { table, group, key }: Expiry): void {
+  if (table === 'episodes') forgetServer(state, group, key);
+  state[table].delete(group, key);
 }
 
 /** When an entry is over: it may have been renewed since its end was planned. Infinity: not at all. */
@@ -50,9 +56,16 @@ function endOf(state: FlowState, settings: Settings, { table, group, key }: Expi
       return producer?.closed ? producer.progress + tombstoneMs : Number.POSITIVE_INFINITY;
     }
     case 'episodes': {
-      const ends = (state.episodes.get(group, key) ?? []).map(({ closedAt }) => closedAt ?? Number.POSITIVE_INFINITY);
-      return Math.max(0, ...ends) + settings.lateness_ms;
+      const ends = (state.episodes.get(group, key) ?? []).map(({ closedAt, endedBy }) =>
+        closedAt === null
+          ? Number.POSITIVE_INFINITY
+          : // The closing of an alert that is still on is not late when it comes.
+            closedAt + (endedBy === 'expiry' ? tombstoneMs : settings.lateness_ms),
+      );
+      return Math.max(0, ...ends);
     }
+    case 'deletions':
+      return Math.max(0, ...(state.deletions.get(group, key) ?? [])) + settings.lateness_ms;
     case 'requests':
       return (state.requests.get(group, key) ?? 0) + settings.lateness_ms;
   }

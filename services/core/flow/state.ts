@@ -99,7 +99,7 @@ export interface EpisodeState {
   /** openedAt is when we heard of it: the alert did not say when it began. */
   openingHeard: boolean;
   closedAt: number | null;
-  endedBy: '' | 'alert' | 'next_opening';
+  endedBy: '' | 'alert' | 'next_opening' | 'deletion' | 'expiry';
   policyDuration: string;
   /** The first hundred. */
   events: string[];
@@ -155,6 +155,12 @@ export interface FlowState {
   episodes: Table<EpisodeState[]>;
   /** Metric → openedAt → how many episodes that began then are open. */
   openings: Table<{ openedAt: number; open: number }>;
+  /** Minute in which time changes an episode that is open → where it is. */
+  deadlines: Table<{ at: number; account: string; server: string; key: string }>;
+  /** Account → server → keys of its episodes. */
+  alerted: Table<string[]>;
+  /** Account → server, or '' for the account itself → when it was deleted, in ascending order. */
+  deletions: Table<number[]>;
   bursts: Table<Burst>;
   /** Hour in which they end → what ends. */
   expiries: Table<Expiry>;
@@ -164,7 +170,17 @@ export interface FlowState {
 
 /** An entry of a table that ends when its time has come, unless it was renewed. */
 export interface Expiry {
-  table: 'requests' | 'producers' | 'accounts' | 'users' | 'servers' | 'creations' | 'panes' | 'episodes' | 'bursts';
+  table:
+    | 'requests'
+    | 'producers'
+    | 'accounts'
+    | 'users'
+    | 'servers'
+    | 'creations'
+    | 'panes'
+    | 'episodes'
+    | 'deletions'
+    | 'bursts';
   group: string;
   key: string;
 }
@@ -186,6 +202,9 @@ export function createState(): FlowState {
     rolling: tables.table('rolling'),
     episodes: tables.table('episodes'),
     openings: tables.table('openings'),
+    deadlines: tables.table('deadlines'),
+    alerted: tables.table('alerted'),
+    deletions: tables.table('deletions'),
     bursts: tables.table('bursts'),
     expiries: tables.table('expiries'),
     counts: tables.table('counts'),

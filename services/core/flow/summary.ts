@@ -1,4 +1,4 @@
-import { oldestOpening } from './openings.ts';
+import { countOpenLong, oldestOpening } from './openings.ts';
 import { type ProducerSummary, producersBehind, summarizeProducers } from './producers.ts';
 import { rule as burstRule, countOpen } from './rules/account-created-then-servers.ts';
 import { settingsOf } from './settings.ts';
@@ -25,8 +25,11 @@ export interface LaneSummary {
   rejects: { reason: string; count: number }[];
   /** `open` of `count` wait for people. */
   detections: { rule: string; severity: string; count: number; open: number }[];
-  /** `oldestAt`: when the alert began that has been on for longest, epoch milliseconds; null where none is on. */
-  openEpisodes: { metric: string; count: number; oldestAt: number | null }[];
+  /**
+   * `oldestAt`: when the alert began that has been on for longest, epoch milliseconds; null where none is on. `openLong`
+   * have been on for over an hour by the watermark; `long`: how many alerts ever were.
+   */
+  openEpisodes: { metric: string; count: number; oldestAt: number | null; openLong: number; long: number }[];
 }
 
 /** What is known of a lane where it may stand still: all of the summary while it is worked on. */
@@ -79,8 +82,12 @@ export function summarize(state: FlowState): LaneSummary {
       count,
       open: rule === burstRule ? countOpen(state) : 0,
     })),
-    openEpisodes: state.counts
-      .sortedEntries('openEpisodes')
-      .map(([metric, count]) => ({ metric, count, oldestAt: oldestOpening(state, metric) })),
+    openEpisodes: state.counts.sortedEntries('openEpisodes').map(([metric, count]) => ({
+      metric,
+      count,
+      oldestAt: oldestOpening(state, metric),
+      openLong: countOpenLong(state, metric),
+      long: state.counts.get('longEpisodes', metric) ?? 0,
+    })),
   };
 }

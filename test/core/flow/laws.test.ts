@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Output } from '../../../services/core/flow/context.ts';
 import { type LaneRecord, step } from '../../../services/core/flow/flow.ts';
+import { findOpenings } from '../../../services/core/flow/openings.ts';
 import { createState, type FlowState, restoreState } from '../../../services/core/flow/state.ts';
 import { summarize } from '../../../services/core/flow/summary.ts';
 import { decoders } from '../../../services/core/providers/providers.ts';
@@ -275,12 +276,30 @@ test('open episodes as counted, and the oldest of them, are those that the rows 
       outputs.flatMap((output) => (output.kind === 'episode' ? [[output.value.id, output.value]] : [])),
     );
     const open = [...rows.values()].filter((row) => row.state === 'open');
-    const { openEpisodes } = summarize(state);
+    const { openEpisodes, watermark } = summarize(state);
     expect(openEpisodes.reduce((sum, { count }) => sum + count, 0)).toBe(open.length);
-    for (const { metric, oldestAt } of openEpisodes) {
+    for (const { metric, oldestAt, openLong, long } of openEpisodes) {
       const began = open.filter((row) => row.metric === metric).map((row) => row.opened_at);
       expect(oldestAt).toBe(began.length === 0 ? null : Math.min(...began));
+      expect(openLong).toBe(began.filter((openedAt) => openedAt + 3_600_000 <= watermark).length);
+      expect(long).toBeGreaterThanOrEqual(openLong);
     }
+    for (const { opened_at, first_received_at } of open) {
+      expect(Math.min(opened_at, first_received_at + 60_000) + 86_400_000).toBeGreaterThan(watermark);
+    }
+  });
+});
+
+test('where episodes are is found in a state that did not note it as in one that did', () => {
+  holds(troubledStory, (acts) => {
+    const { state } = run(tell(acts));
+    const noted = /^\["(openings|deadlines|alerted)"/;
+    const before = entriesOf(state);
+    const kept = before.filter((line) => line !== '' && !noted.test(line));
+    const restored = restoreState([Buffer.from(kept.map((line) => `${line}\n`).join(''))]);
+    findOpenings(restored);
+    const where = (lines: string[]) => lines.filter((line) => noted.test(line));
+    expect(where(entriesOf(restored))).toEqual(where(before));
   });
 });
 

@@ -158,12 +158,14 @@ describe('the alert that has been on for longest', () => {
     ], // prettier-ignore
   ])('%s', (_what, told, count, oldestMin) => {
     const oldestAt = oldestMin === null ? null : startMs + oldestMin * minute;
-    expect(summaryOf(tell(told)).openEpisodes).toEqual([{ metric: 'cpu', count, oldestAt }]);
+    expect(summaryOf(tell(told)).openEpisodes).toMatchObject([{ metric: 'cpu', count, oldestAt }]);
   });
 
   test('is told by the name that its provider gives the metric', () => {
     const lane = tell([['A', 'triggered', 3]], 'disk|/var');
-    expect(summaryOf(lane).openEpisodes).toEqual([{ metric: 'disk|/var', count: 1, oldestAt: startMs + 3 * minute }]);
+    expect(summaryOf(lane).openEpisodes).toMatchObject([
+      { metric: 'disk|/var', count: 1, oldestAt: startMs + 3 * minute },
+    ]);
   });
 
   test('is found in the state of a version that did not note it, once this one takes over', () => {
