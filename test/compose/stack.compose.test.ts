@@ -17,9 +17,9 @@ import { isOneShot } from './stack/order.ts';
 import { factsOf, readChecks } from './stack/summary.ts';
 
 const alertsPath = '/alerts';
-/** Kafka has none without more programs; the embedded engine has its own on the port of its queries. */
-const withoutMetrics = ['kafka', 'clickhouse'];
-/** Nothing goes wrong here, and the embedded engine's own metrics are not read. */
+/** Kafka has none without more programs. */
+const withoutMetrics = ['kafka'];
+/** Nothing goes wrong here, and the embedded engine's metrics are not those of a service called `clickhouse` here. */
 const onlyInTrouble = /refused|reject|lost|went wrong|annotation Alerts|embedded engine/i;
 const backupPath = '/backups/first';
 const soon = { timeout: 60_000, interval: 500 };

@@ -58,9 +58,18 @@ const log4j = `Configuration:
         - ref: STDOUT
 `;
 
+/** The engine's metrics are on the port of its queries, a server's on one of their own. */
+const metricsRelay = `const net = require("net");
+net.createServer((from) => {
+  const to = net.connect(8123, "127.0.0.1");
+  for (const socket of [from, to]) socket.on("error", () => [from, to].forEach((either) => either.destroy()));
+  from.pipe(to).pipe(from);
+}).listen(9363);`;
+
 /** The embedded engine, which keeps to passwords in files; the server is given hashes of them. */
 const clickhouseScript = `#!/bin/sh
 umask 077
+/usr/local/bin/node -e '${metricsRelay}' &
 mkdir -p /var/lib/clickhouse/standin/secrets
 cd /standin
 printf %s "$STANDIN_HOOKWATCH_PASSWORD" >/var/lib/clickhouse/standin/secrets/hookwatch.password
