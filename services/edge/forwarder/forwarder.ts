@@ -22,7 +22,7 @@ import type { Log, LogRecord } from '../../ports/log/log.ts';
 import type { Progress } from '../../ports/progress/progress.ts';
 import type { ForwarderMetrics } from '../../telemetry.ts';
 import { createGauges } from './gauges.ts';
-import { createHints, type Hint, readHint } from './hint.ts';
+import { createHints, type Hint, readHint, type Saved } from './hint.ts';
 import { createReadableJournal } from './readable.ts';
 import { createJournalReader } from './reader.ts';
 import { createRetry } from './retry.ts';
@@ -116,22 +116,19 @@ interface Start {
    * new. So below this position nothing is sent before workers were asked, and nothing that their snapshots hold.
    */
   guardedTo: number;
-  savedAt: Hint['savedAt'];
-  held: Hint['held'];
+  saved: Saved;
 }
 
 function startOf(hint: Hint | undefined, first: number, next: number): Start {
-  if (!hint) return { covered: first, lanes: {}, others: first, guardedTo: next, savedAt: {}, held: {} };
+  if (!hint) return { covered: first, lanes: {}, others: first, guardedTo: next, saved: { savedAt: {}, held: {} } };
   const lanes = Object.entries(hint.lanes).map(([tenant, position]) => [tenant, Math.max(first, position)] as const);
   const others = Math.min(...lanes.map(([, position]) => position));
-  const { savedAt, held } = hint;
   return {
     covered: Math.max(first, hint.covered),
     lanes: Object.fromEntries(lanes),
     others,
     guardedTo: first,
-    savedAt,
-    held,
+    saved: hint,
   };
 }
 
@@ -165,8 +162,7 @@ function forward(options: ForwarderOptions, start: Start): Forwarder {
     readJournal: reader.read,
     lacksBefore: readable.lacksBefore,
     coveredTo: start.covered,
-    savedAt: start.savedAt,
-    held: start.held,
+    saved: start.saved,
     routes,
     trouble: troubles.progress,
     logger,

@@ -10,14 +10,18 @@ import { placeOfAnyVersion } from '../../core/records/place.ts';
 import type { Log } from '../../ports/log/log.ts';
 import type { HeldBoots } from './held.ts';
 
-export interface Hint {
+export interface Hint extends Saved {
   /** Everything before this position of the journal is covered by snapshots. */
   covered: number;
   /** Tenant → everything of it before this position was acknowledged. */
   lanes: Readonly<Record<string, number>>;
-  /** Tenant → position of its lane's newest snapshot but one. It never goes back in a lane that is the same. */
+}
+
+/** Of each lane the newest snapshot but one that was ever seen. In a lane that is the same it never goes back. */
+export interface Saved {
+  /** Tenant → its position. */
   savedAt: Readonly<Record<string, number>>;
-  /** Tenant → what that snapshot holds of this journal, whatever its position. */
+  /** Tenant → what it holds of this journal, whatever its position. */
   held: Readonly<Record<string, HeldBoots>>;
 }
 

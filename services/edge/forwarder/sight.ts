@@ -6,7 +6,7 @@ import type { Progress } from '../../ports/progress/progress.ts';
 import { type Boots, createBoots, type GoneRecords, type LostRecord, type Worked, workedOf } from './boots.ts';
 import { createCoverage } from './coverage.ts';
 import { createHeld, type Held, heldBy } from './held.ts';
-import type { Hint } from './hint.ts';
+import type { Saved } from './hint.ts';
 import type { ReadJournal } from './reader.ts';
 import type { Routes } from './routes.ts';
 import { standInsFor } from './stand-ins.ts';
@@ -22,8 +22,7 @@ export interface Sight {
   add(place: Place, position: number): void;
   /** The newest snapshots but one say that the record was worked on. */
   isCovered(place: Place): boolean;
-  /** Of each lane the newest snapshot but one that was ever seen: its position, and what it holds of this journal. */
-  saved(): Pick<Hint, 'savedAt' | 'held'>;
+  saved(): Saved;
   /**
    * Asks how far the lanes have been worked on. Called every few seconds. Rejects with LaneRestoredError where what was
    * covered is covered no longer.
@@ -47,8 +46,7 @@ export interface SightOptions {
   /** Everything in the journal before it is covered. */
   coveredTo: number;
   /** What `saved` of an earlier one gave. */
-  savedAt: Hint['savedAt'];
-  held: Hint['held'];
+  saved: Saved;
   routes: Pick<Routes, 'of'>;
   trouble: Trouble;
   logger: Logger;
@@ -207,14 +205,14 @@ export function createSight(options: SightOptions): Sight {
   };
 }
 
-function createLaneSight(tenant: string, { lacksBefore, savedAt, held }: SightOptions): LaneSight {
+function createLaneSight(tenant: string, { lacksBefore, saved }: SightOptions): LaneSight {
   return {
     tenant,
     boots: createBoots(lacksBefore),
     live: undefined,
     covered: undefined,
-    savedAt: savedAt[tenant] ?? -1,
-    held: createHeld(held[tenant]),
+    savedAt: saved.savedAt[tenant] ?? -1,
+    held: createHeld(saved.held[tenant]),
     restored: undefined,
     asked: false,
     quietUntil: -1,
