@@ -13,7 +13,7 @@ import type { Log } from '../ports/log/log.ts';
 import { createSqliteLog } from '../ports/log/sqlite.ts';
 import type { SqlWarehouse } from '../ports/warehouse/warehouse.ts';
 import { rebuildDatabase } from './rebuild/kept.ts';
-import { createStoredWait } from './replay/stored.ts';
+import { createStoredWait, type OnBehind } from './replay/stored.ts';
 
 export interface Stores {
   tenants: readonly string[];
@@ -26,7 +26,7 @@ export interface Stores {
   /** The same ClickHouse, with the tables that a rebuild fills. */
   rebuilt: SqlWarehouse;
   /** Resolves once what workers have put out until now is in ClickHouse. */
-  stored(): Promise<void>;
+  stored(onBehind?: OnBehind): Promise<void>;
   lanesIn: 'sqlite' | 'kafka';
   /** What the edge of one machine remembers over restarts; undefined where there is nothing. */
   edgeState(): Promise<Buffer | undefined>;
@@ -89,10 +89,10 @@ function openKafka(config: Config, kafka: KafkaConfig): LaneStores {
       records: lanes.records(partition),
       checkpoints: lanes.checkpoints(partition),
     })),
-    async stored() {
+    async stored(onBehind) {
       const sinks = await addressesOf(config.sinkUrls);
       const sources = partitions.flatMap((partition) => consumedBySinks(lanes, kafka, partition));
-      await createStoredWait({ sources, metricsUrls: sinks.map((url) => `${url}/metrics`) })();
+      await createStoredWait({ sources, metricsUrls: sinks.map((url) => `${url}/metrics`) })(onBehind);
     },
     close: lanes.close,
   };

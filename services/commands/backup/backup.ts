@@ -11,6 +11,7 @@ import type { CheckpointHead, Checkpoints } from '../../ports/checkpoints/checkp
 import type { Log } from '../../ports/log/log.ts';
 import { type TableKind, tableOf, viewOf } from '../../ports/warehouse/tables.ts';
 import type { SqlWarehouse } from '../../ports/warehouse/warehouse.ts';
+import type { OnBehind } from '../replay/stored.ts';
 import { saveCheckpoints } from './checkpoints.ts';
 import { type BackupFolder, createBackupFolder } from './folder.ts';
 import { type BackedUpLane, type BackedUpTable, BackupError, edgeStateName, type Manifest } from './manifest.ts';
@@ -23,7 +24,7 @@ export interface BackupSource {
   logs: readonly { partition: number; records: Pick<Log, 'read' | 'bounds'>; checkpoints: Checkpoints }[];
   warehouse: Pick<SqlWarehouse, 'query'> & { native: Pick<SqlWarehouse['native'], 'read'> };
   /** Resolves once what workers have put out until now is in ClickHouse. */
-  stored(): Promise<void>;
+  stored(onBehind?: OnBehind): Promise<void>;
   /** What the edge of one machine remembers; undefined where there is nothing. */
   edgeState(): Promise<Buffer | undefined>;
 }
@@ -61,7 +62,9 @@ async function fill(folder: BackupFolder, options: BackupOptions): Promise<Manif
   onStep('Records are copied, save for the newest.');
   const lanes = await saveLanes(logs, folder, options);
   onStep(`States of ${lanes.length} lanes are copied: ${describePositions(lanes)}.`);
-  await options.stored();
+  await options.stored((outputs) =>
+    options.onProgress(() => `waiting for the sink: ${outputs} outputs are not stored yet`),
+  );
   const { tables, migrations } = await copyRows(folder, options, keepUp(logs, options));
   onStep('Rows of ClickHouse are copied.');
   // Last, so that everything that a row follows from is there.

@@ -6,12 +6,17 @@ export interface StoredOptions {
   sources: readonly { name: string; log: Pick<Log, 'bounds'> }[];
   /** Where sinks tell Prometheus how far they have come. */
   metricsUrls: readonly string[];
-  /** Default 60 000. */
+  /** How long no sink that is behind may move before it is given up. Default 60 000. */
   timeoutMs?: number;
   pollIntervalMs?: number;
+  /** Milliseconds, as `performance.now()`. */
+  now?: () => number;
 }
 
-/** The sinks were not reached, or did not come far enough in time. A retry may help. */
+/** Is told how many outputs are not in ClickHouse yet, each time that it is looked. */
+export type OnBehind = (outputs: number) => void;
+
+/** The sinks were not reached, or stand still. A retry may help. */
 export class StoredError extends Error {
   readonly code = 'SINK_BEHIND';
 }
@@ -19,28 +24,41 @@ export class StoredError extends Error {
 /** A sink that has nothing to write says only how far it is behind, and looks every other second. */
 const settledMs = 5_000;
 
-/** Makes what waits until everything that the sources hold at its call is in ClickHouse. */
-export function createStoredWait(options: StoredOptions): () => Promise<void> {
-  const { sources, metricsUrls, timeoutMs = 60_000, pollIntervalMs = 200 } = options;
-  return async () => {
+/** Makes what waits until everything that the sources hold at its call is in ClickHouse, however long that takes. */
+export function createStoredWait(options: StoredOptions): (onBehind?: OnBehind) => Promise<void> {
+  const { sources, metricsUrls, timeoutMs = 60_000, pollIntervalMs = 200, now = () => performance.now() } = options;
+  return async (onBehind = () => {}) => {
     const ends = await Promise.all(sources.map(async ({ name, log }) => ({ name, ...(await log.bounds()) })));
     const pending = ends.filter(({ first, next }) => next > first);
-    const startedAt = performance.now();
+    const startedAt = now();
+    let [movedAt, known] = [startedAt, ''];
     for (;;) {
       const gauges = parseGauges(await Promise.all(metricsUrls.map(scrape)));
-      const idle = performance.now() - startedAt >= settledMs;
+      const idle = now() - startedAt >= settledMs;
       const behind = pending.filter(({ name, next }) => {
         const position = gauges.position.get(name);
         return position === undefined ? !(idle && gauges.lag.get(name) === 0) : position < next - 1;
       });
       if (behind.length === 0) return;
-      if (performance.now() - startedAt > timeoutMs) {
+      const positions = behind.map(({ name }) => `${name} ${gauges.position.get(name)}`).join(', ');
+      if (positions !== known) [movedAt, known] = [now(), positions];
+      if (now() - movedAt > timeoutMs) {
         const names = behind.map(({ name }) => name).join(', ');
-        throw new StoredError(`Cannot wait any longer for the sink: it has not stored all of ${names}`);
+        throw new StoredError(
+          `Cannot wait any longer for the sink: it has not stored all of ${names}, and has not moved for ${timeoutMs / 1000} s`,
+        );
       }
+      onBehind(outputsIn(behind, gauges.position));
       await wait(pollIntervalMs);
     }
   };
+}
+
+function outputsIn(
+  behind: readonly { name: string; first: number; next: number }[],
+  position: ReadonlyMap<string, number>,
+): number {
+  return behind.reduce((sum, { name, first, next }) => sum + next - 1 - (position.get(name) ?? first - 1), 0);
 }
 
 async function scrape(url: string): Promise<string> {

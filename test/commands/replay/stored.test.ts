@@ -6,10 +6,10 @@ import { createRegistry, sinkMetrics } from '../../../services/telemetry.ts';
 
 const record = { key: 'acme', frame: Buffer.from('frame') };
 
-/** What a sink says, by hand, of a log with two outputs. */
-async function start(timeoutMs = 10_000) {
+/** What a sink says, by hand, of a log with some outputs. */
+async function start(timeoutMs = 10_000, { outputs = 2, now = () => performance.now() } = {}) {
   const log = createMemoryLog();
-  await log.append([record, record]);
+  await log.append(Array(outputs).fill(record));
   const registry = createRegistry('test');
   const metrics = sinkMetrics(registry);
   const served = await serve(
@@ -22,7 +22,13 @@ async function start(timeoutMs = 10_000) {
     { name: 'outputs', log },
     { name: 'empty', log: createMemoryLog() },
   ];
-  const stored = createStoredWait({ sources, metricsUrls: [`${served.url}/metrics`], timeoutMs, pollIntervalMs: 1 });
+  const stored = createStoredWait({
+    sources,
+    metricsUrls: [`${served.url}/metrics`],
+    timeoutMs,
+    now,
+    pollIntervalMs: 1,
+  });
   return { log, metrics, stored };
 }
 
@@ -38,6 +44,36 @@ test('it waits for the sink to come to the end that there was', async () => {
   metrics.position.set({ source: 'outputs' }, 1);
   await log.append([record]);
   await waiting;
+});
+
+test('it waits for as long as a sink moves, and says how far it is', async () => {
+  const clock = { ms: 0 };
+  const { metrics, stored } = await start(60_000, { outputs: 6, now: () => clock.ms });
+  metrics.position.set({ source: 'outputs' }, 0);
+  const told: number[] = [];
+  await stored((outputs) => {
+    told.push(outputs);
+    clock.ms += 59_000;
+    metrics.position.inc({ source: 'outputs' });
+  });
+  expect(told).toEqual([5, 4, 3, 2, 1]);
+});
+
+test('a sink that has moved and stands still is given up', async () => {
+  const clock = { ms: 0 };
+  const { metrics, stored } = await start(60_000, { outputs: 6, now: () => clock.ms });
+  metrics.position.set({ source: 'outputs' }, 0);
+  const told: number[] = [];
+  const waiting = stored((outputs) => {
+    told.push(outputs);
+    clock.ms += 25_000;
+    if (told.length === 1) metrics.position.inc({ source: 'outputs' });
+    // What is not waited for does not count.
+    metrics.position.inc({ source: 'empty' });
+  });
+  const message = expect.stringContaining('outputs, and has not moved for 60 s');
+  await expect(waiting).rejects.toMatchObject({ code: 'SINK_BEHIND', message });
+  expect(told).toEqual([5, 4, 4, 4]);
 });
 
 test('it gives up in the end, and says of what', async () => {
