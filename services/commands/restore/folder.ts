@@ -64,7 +64,12 @@ async function readOrRefuse(folder: string, file: string): Promise<string> {
   try {
     return await readFile(join(folder, file), 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTDIR') {
+      const message = `Cannot restore ${folder}: it is a file. Give the folder of a backup, in which ${sumsName} lies`;
+      throw new BackupError('BACKUP_INCOMPLETE', message, { cause: error });
+    }
+    if (code !== 'ENOENT') throw error;
     throw new BackupError(
       'BACKUP_INCOMPLETE',
       `Cannot restore ${folder}: there is no ${file} in it, so it is no backup, or one that was interrupted`,

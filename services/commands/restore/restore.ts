@@ -69,7 +69,9 @@ function checkFit(manifest: Manifest, target: RestoreTarget, flow: string): void
     throw refuse(`its tables are of a newer version, ${manifest.version}, which has ${newer.join(', ')}: use that one`);
   }
   const flows = manifest.lanes.flatMap(({ checkpoints }) => checkpoints.at(-1)?.flow || []);
-  if (flows.length > 0 && !flows.includes(flow)) {
+  // Where no state was saved yet, rows follow from what the flow that made the backup has worked on.
+  if (flows.length === 0) flows.push(manifest.flow);
+  if (!flows.includes(flow)) {
     throw refuse(
       `version ${manifest.version} (flow ${flows[0]}) has worked on its lanes, and this is flow ${flow}: restore it with that ` +
         'version, start it, and let this one take over with hookwatch upgrade',

@@ -2,6 +2,8 @@ import { globSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } f
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseManifest } from '../../../services/commands/backup/manifest.ts';
+import { createMemoryCheckpoints } from '../../../services/ports/checkpoints/memory.ts';
+import { createMemoryLog } from '../../../services/ports/log/memory.ts';
 import { backUp, lane, memoryTarget, record, restoreTo, saveAt, tables, temporaryFolder } from '../backup/fixture.ts';
 
 describe('a backup that is not whole is refused before anything is changed', () => {
@@ -49,6 +51,11 @@ describe('a backup that is not whole is refused before anything is changed', () 
     rmSync(join(`${path}.partial`, 'SHA256SUMS'));
     await expectRefused(path, 'there is no SHA256SUMS in it');
     await expectRefused(`${path}.partial`, 'so it is no backup, or one that was interrupted');
+    const file = join(`${path}.partial`, 'manifest.json');
+    await expectRefused(
+      file,
+      `Cannot restore ${file}: it is a file. Give the folder of a backup, in which SHA256SUMS lies`,
+    );
     expect(await backUp(path, await lane())).toMatchObject({
       code: 1,
       text: expect.stringMatching(/Cannot write to .*monday\.partial: it is there .*interrupted: remove it then/),
@@ -99,6 +106,21 @@ describe('where it does not belong', () => {
       code: 1,
       text: expect.stringContaining('of a newer version, 1.2.3, which has 999_flying: use that one'),
     });
+  });
+
+  test('where no state was saved yet, the flow that made the backup is the one', async () => {
+    const path = join(temporaryFolder(), 'monday');
+    const records = createMemoryLog();
+    await records.append([record('r0')]);
+    const checkpoints = createMemoryCheckpoints();
+    await backUp(path, { logs: [{ partition: 0, records, checkpoints }] });
+    const other = memoryTarget();
+    expect(await restoreTo(path, other, '0123456789abcdef')).toMatchObject({
+      code: 1,
+      text: expect.stringContaining('version 1.2.3 (flow f10f10f10f10f10f) has worked on its lanes'),
+    });
+    expect(other.steps).toEqual(['close']);
+    expect(await restoreTo(path, memoryTarget())).toMatchObject({ code: 0 });
   });
 
   test('a lane of a tenant that is not configured is said', async () => {
