@@ -1,6 +1,7 @@
 /** The command line: chooses parts and starts them, nothing else. */
 import { parseArgs } from 'node:util';
 import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from './config.ts';
+import { refuseHalfRestored } from './data-folder.ts';
 import type { Running } from './parts.ts';
 import type { PartReady } from './supervisor/supervisor.ts';
 
@@ -44,6 +45,8 @@ const options = { 'port-offset': { type: 'string' }, help: { type: 'boolean' } }
 type Part = (config: Config) => Promise<Running>;
 
 const orphanDrainMsMax = 30_000;
+/** What keeps something in the data folder. */
+const ofDataFolder = new Set(['edge', 'pipeline', 'clickhouse']);
 
 const parts: Record<string, () => Promise<Part>> = {
   edge: async () => runEdge,
@@ -107,6 +110,7 @@ async function runPart(name: string, part: Part, args: string[]): Promise<number
     return 0;
   }
   const config = loadConfig(environment, parsePortOffset(values['port-offset']));
+  if (ofDataFolder.has(name)) refuseHalfRestored(config.dataFolder);
   const renews = name === 'edge' && config.edgeTls !== undefined;
   let running: Running | undefined;
   const signalled = new Promise<void>((resolve) => {

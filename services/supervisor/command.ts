@@ -1,9 +1,10 @@
 /** `hookwatch start`: everything on this machine. */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from '../config.ts';
+import { refuseHalfRestored, restoreDraft } from '../data-folder.ts';
 import { createLogger } from '../logger.ts';
 import { lockFolder } from '../ports/log/folder-lock.ts';
 import { prepareSecrets } from '../secrets.ts';
@@ -46,13 +47,14 @@ export async function startCommand(args: string[]): Promise<number> {
   const { ports, taken } = await claimPorts(config.host, wanted);
   if (taken.length > 0) throw new ConfigError(describeTaken(taken, config));
   const lock = holdDataFolder(config.dataFolder);
-  prepareSecrets(config);
   const env = {
     HOOKWATCH_LOG_LEVEL: config.logLevel,
     HOOKWATCH_EDGE_NAME: config.edgeName,
     ...Object.fromEntries(wanted.map(({ setting }, index) => [setting, String(ports[index])])),
   };
   try {
+    refuseHalfRestored(config.dataFolder);
+    prepareSecrets(config);
     return await supervise(config, partsOf(config, env), offset);
   } finally {
     lock.close();
@@ -98,7 +100,8 @@ function holdDataFolder(folder: string): { close(): void } {
     return lockFolder(folder);
   } catch (error) {
     const { message } = error as Error;
-    const hint = hintAtEarlierEdge(folder);
+    const restoring = existsSync(restoreDraft(folder)) ? 'A restore into it is at work: wait for its end.' : '';
+    const hint = restoring || hintAtEarlierEdge(folder);
     throw new ConfigError(`Cannot use the data folder ${folder} (HOOKWATCH_DATA): ${message}${hint && `\n${hint}`}`, {
       cause: error,
     });

@@ -95,7 +95,11 @@ async function expectInterrupted(folder: string): Promise<void> {
   await vi.waitUntil(() => existsSync(join(dataFolder, 'restore.partial', 'clickhouse')), patience);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  expect(readdirSync(dataFolder)).toEqual(['restore.partial']);
+  expect(readdirSync(dataFolder).sort()).toEqual(['restore.partial', 'writer.lock', 'writer.lock-journal']);
+  expect(await run(['start'], dataFolder)).toMatchObject({
+    code: 2,
+    output: expect.stringMatching(/restore\.partial, so a restore is at work .* out of the way, or set HOOKWATCH_DATA/),
+  });
   expect(await run(['restore', folder], dataFolder)).toMatchObject({
     code: 1,
     output: expect.stringMatching(/restore\.partial is not empty\nMove .* out of the way, or set HOOKWATCH_DATA/),
@@ -146,7 +150,11 @@ test('a backup under load goes on elsewhere', { timeout: 240_000 }, async () => 
     code: 0,
     output: expect.stringMatching(/northwind: equal in every value: \d+ records, .* from the lane's first record/),
   });
-  expect(await run(['restore', folder], anew)).toMatchObject({
+  const again = () => run(['restore', folder], anew);
+  expect(await again()).toMatchObject({ code: 1, output: expect.stringContaining('Hookwatch runs there') });
+  second.process.kill('SIGTERM');
+  expect(await second.ended).toBe(0);
+  expect(await again()).toMatchObject({
     code: 1,
     output: expect.stringMatching(/something already:\n.*clickhouse is not empty\n.*checkpoints is not empty\n/),
   });

@@ -1,12 +1,14 @@
 /** One machine: everything is made in a folder beside its place, and takes it at the end. */
-import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config.ts';
+import { restoreDraft, restoreRemedy } from '../../data-folder.ts';
 import { createLogger } from '../../logger.ts';
 import { checkpointsFolder, openWarehouse, recordsFolder } from '../../parts.ts';
 import { createFileCheckpoints } from '../../ports/checkpoints/files.ts';
+import { FolderLockedError, lockFolder } from '../../ports/log/folder-lock.ts';
 import { syncFolder } from '../../ports/log/segments.ts';
 import { createSqliteLog } from '../../ports/log/sqlite.ts';
 import { engineEnvironment } from '../../ports/warehouse/chdb/start-engine.ts';
@@ -16,16 +18,16 @@ import { type RestoredLog, type RestoreTarget, rowsInTheWay } from './target.ts'
 
 /** Folders of an installation that a restore makes. The records last: without them nothing is begun on the rest. */
 const places = ['clickhouse', 'checkpoints', 'edge', 'records'];
-const draftName = 'restore.partial';
 const engineThreads = 4;
 /** A page takes longer to be inserted than what the sink has at once. */
 const insertMsMax = 600_000;
 const entry = fileURLToPath(new URL('../../hookwatch.ts', import.meta.url));
 
 export function openMachine(config: Config): RestoreTarget {
-  const draft: Config = { ...config, dataFolder: join(config.dataFolder, draftName) };
+  const draft: Config = { ...config, dataFolder: restoreDraft(config.dataFolder) };
+  let lock: ReturnType<typeof lockFolder> | undefined;
   const closing: (() => Promise<unknown>)[] = [];
-  const close = async () => {
+  const closeStores = async () => {
     for (const end of closing.splice(0).reverse()) await end();
   };
 
@@ -64,12 +66,11 @@ export function openMachine(config: Config): RestoreTarget {
   return {
     lanesIn: 'sqlite',
     partitions: 1,
-    remedy: `Move ${config.dataFolder} out of the way, or set HOOKWATCH_DATA.`,
+    remedy: restoreRemedy(config.dataFolder),
     async obstacles() {
-      const there = [...places, 'outputs', draftName]
-        .map((name) => join(config.dataFolder, name))
-        .filter((folder) => existsSync(folder) && readdirSync(folder).length > 0);
+      lock ??= holdDataFolder(config.dataFolder);
       const inClickHouse = config.clickhouseUrl ? await rowsOf(config) : [];
+      const there = notEmpty([...placesIn(config.dataFolder), draft.dataFolder]);
       return [...there.map((folder) => `${folder} is not empty`), ...inClickHouse];
     },
     async begin() {
@@ -81,22 +82,63 @@ export function openMachine(config: Config): RestoreTarget {
       return { warehouse, checkpoints: () => checkpoints, openLog: ({ first }) => openLog(first) };
     },
     async finish(edgeState) {
-      await close();
+      await closeStores();
       if (edgeState) {
         await mkdir(join(draft.dataFolder, 'edge'), { mode: 0o700 });
         await writeFile(join(draft.dataFolder, 'edge', 'state.json'), edgeState, { mode: 0o600, flush: true });
       }
+      checkStillEmpty(config.dataFolder);
       for (const name of places.filter((place) => existsSync(join(draft.dataFolder, place)))) {
-        // Empty ones may be there.
-        await rm(join(config.dataFolder, name), { recursive: true, force: true });
-        await rename(join(draft.dataFolder, name), join(config.dataFolder, name));
+        const place = join(config.dataFolder, name);
+        // Empty ones may be there; what somebody has begun meanwhile is theirs.
+        if (existsSync(place)) await rmdir(place);
+        await rename(join(draft.dataFolder, name), place);
       }
+      syncFolder(config.dataFolder);
       // With the passwords of a ClickHouse that is no more.
       await rm(draft.dataFolder, { recursive: true });
       syncFolder(config.dataFolder);
     },
-    close,
+    async close() {
+      await closeStores();
+      lock?.close();
+      lock = undefined;
+    },
   };
+}
+
+/** The lock of `npm start`: nothing is begun where something is restored, and the other way round. */
+function holdDataFolder(dataFolder: string): ReturnType<typeof lockFolder> {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  try {
+    return lockFolder(dataFolder);
+  } catch (error) {
+    if (!(error instanceof FolderLockedError)) throw error;
+    throw new BackupError(
+      'BACKUP_NOT_ALONE',
+      `Cannot restore into ${dataFolder}: Hookwatch runs there, or another restore. Stop it, or set HOOKWATCH_DATA`,
+      { cause: error },
+    );
+  }
+}
+
+/** Where an installation keeps what it knows. */
+function placesIn(dataFolder: string): string[] {
+  return [...places, 'outputs'].map((name) => join(dataFolder, name));
+}
+
+function notEmpty(folders: readonly string[]): string[] {
+  return folders.filter((folder) => existsSync(folder) && readdirSync(folder).length > 0);
+}
+
+/** An edge that runs alone does not ask for the lock. */
+function checkStillEmpty(dataFolder: string): void {
+  const begun = notEmpty(placesIn(dataFolder));
+  if (begun.length === 0) return;
+  throw new BackupError(
+    'BACKUP_NOT_ALONE',
+    `Cannot go on: somebody has begun there meanwhile, and it is left as it is: ${begun.join(', ')}. Stop what does`,
+  );
 }
 
 async function rowsOf(config: Config): Promise<string[]> {

@@ -8,13 +8,22 @@ export interface RestoreTarget {
   lanesIn: Manifest['lanesIn'];
   /** Number of the logs that hold the lanes. */
   partitions: number;
-  /** What keeps a backup from being restored here, a line each. Changes nothing. */
+  /**
+   * What keeps a backup from being restored here, a line each. Changes nothing. On one machine nothing else begins there from
+   * then until `close`.
+   *
+   * @throws BackupError BACKUP_NOT_ALONE where something is at work already
+   */
   obstacles(): Promise<string[]>;
   /** What to do where a restore was interrupted, and is to be begun again. */
   remedy: string;
   /** Opens the stores, which nobody works with before `finish`. */
   begin(): Promise<RestoreStores>;
-  /** Gives all of it its place. */
+  /**
+   * Gives all of it its place.
+   *
+   * @throws BackupError BACKUP_NOT_ALONE where somebody has begun there all the same
+   */
   finish(edgeState: Buffer | undefined): Promise<void>;
   close(): Promise<void>;
 }
