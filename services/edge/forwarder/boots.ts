@@ -36,8 +36,6 @@ export interface Boots {
   lost(worked: Worked, nowMs: number): LostRecord | undefined;
   /** Records that were lost, as by `lost`, and precede the first one of their boot here. */
   gone(worked: Worked, nowMs: number): GoneRecords | undefined;
-  /** The boots here, each with when its newest record was received. */
-  opened(): Iterable<{ boot: string; receivedAt: number }>;
   /** The journal turned out not to hold a record that was lost. */
   giveUp(lost: Pick<LostRecord, 'boot' | 'seq'>): void;
   /** Forgets what lies before a position, for good. */
@@ -120,7 +118,6 @@ export function createBoots(lacksBefore: (position: number) => boolean = () => f
       }
       return undefined;
     },
-    opened: () => stays,
     giveUp({ boot, seq }) {
       for (const stay of stays) if (stay.boot === boot) stay.givenUp = seq;
     },

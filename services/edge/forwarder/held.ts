@@ -2,14 +2,15 @@
  * What a lane is known to hold of this journal. A lane that is the same never knows less of a boot, wherever its positions
  * are: one that does was restored from a backup, and other edges may have driven it on since.
  */
+import type { Place } from '../../core/records/place.ts';
 import { forgottenMs, type Worked } from './boots.ts';
 
-/** Boot → the last number that was held, and when the boot's newest record was received (epoch milliseconds). */
+/** Boot → the last number that was held, and when a record of it that is held was received (epoch milliseconds). */
 export type HeldBoots = Readonly<Record<string, { seq: number; at: number }>>;
 
 export interface Held {
-  /** Takes over what a snapshot holds of the boots that the journal has; each with the time of its newest record. */
-  learn(covered: Worked, boots: Iterable<{ boot: string; receivedAt: number }>): void;
+  /** Takes over what a snapshot holds of the boot of a record that it holds. */
+  learn(covered: Worked, record: Pick<Place, 'boot' | 'receivedAt'>): void;
   /** The first boot of which a worker says less than was held. What the flow has forgotten by its age is not missed. */
   missing(worked: Worked, nowMs: number): { boot: string; seq: number; workedSeq: number } | undefined;
   all(): HeldBoots;
@@ -18,11 +19,9 @@ export interface Held {
 export function createHeld(known: HeldBoots = {}): Held {
   const held = new Map(Object.entries(known));
   return {
-    learn(covered, boots) {
-      for (const { boot, receivedAt } of boots) {
-        const seq = covered.get(boot)?.last_seq ?? -1;
-        if (seq >= 0) held.set(boot, { seq: Math.max(seq, held.get(boot)?.seq ?? -1), at: receivedAt });
-      }
+    learn(covered, { boot, receivedAt }) {
+      const seq = covered.get(boot)?.last_seq ?? -1;
+      if (seq >= 0) held.set(boot, { seq: Math.max(seq, held.get(boot)?.seq ?? -1), at: receivedAt });
     },
     missing(worked, nowMs) {
       for (const [boot, { seq, at }] of held) {

@@ -74,12 +74,20 @@ export function createSight(options: SightOptions): Sight {
   const { readJournal, lacksBefore, routes, trouble, logger, now } = options;
   const lanes = new Map<string, LaneSight>(options.tenants.map((tenant) => [tenant, createLaneSight(tenant, options)]));
   const coverage = createCoverage(readJournal, options.coveredTo, ({ key, position, frame }) =>
-    lanes.has(key) ? isCovered(placeOfAnyVersion(frame)) : position < routes.of(key)!.positionOf(key),
+    lanes.has(key) ? passes(placeOfAnyVersion(frame)) : position < routes.of(key)!.positionOf(key),
   );
 
   function isCovered(place: Place): boolean {
     const lane = lanes.get(place.tenant);
     return lane?.covered !== undefined && lane.boots.holds(lane.covered, place, now());
+  }
+
+  /** What coverage goes past is held from the same moment: a hint may be saved, and be the last one, at any other. */
+  function passes(place: Place): boolean {
+    const lane = lanes.get(place.tenant)!;
+    if (!isCovered(place)) return false;
+    lane.held.learn(lane.covered!, place);
+    return true;
   }
 
   async function ask(lane: LaneSight): Promise<void> {
@@ -197,7 +205,6 @@ export function createSight(options: SightOptions): Sight {
       for (const { tenant, restored } of lanes.values()) if (restored) throw restoredError(tenant, restored);
       await coverage.advance(signal);
       for (const lane of lanes.values()) {
-        if (lane.covered) lane.held.learn(lane.covered, lane.boots.opened());
         lane.boots.forget(coverage.position);
         await repair(lane, signal);
       }
