@@ -149,6 +149,16 @@ describe('time', () => {
     ],
     ['has no say while it stands still', [{ open: 1 }, { open: 3 * day, server: 'B' }], ['open 1', `open ${3 * day}`]],
     [
+      'came first where the next opening is told days later',
+      [{ open: 1 }, { open: 2 * day }],
+      [`1-${day + 1} by expiry`, `open ${2 * day}`],
+    ],
+    [
+      'came first where the next opening was told before',
+      [{ open: 2 * day }, { open: 1, heard: 2 * day }],
+      [`1-${day + 1} by expiry`, `open ${2 * day}`],
+    ],
+    [
       'gives way to a closing that comes later',
       [{ open: 1 }, { tick: day + 1 }, { close: 1, end: 2 * day }],
       [`1-${2 * day} by alert`],
