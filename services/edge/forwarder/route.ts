@@ -60,7 +60,7 @@ interface Cursor {
   };
 }
 
-/** Of a batch that holds something. */
+/** Of a turn: who finds nothing to send would follow a busy journal for ever, and nobody else had a turn. */
 const readsMax = 4;
 
 type Outgoing = NewRecord & { position: number; receivedAt: number };
@@ -98,7 +98,7 @@ export function createRoute(options: RouteOptions): Route {
     let bytes = 0;
     let { position } = cursor;
     // Not for long: what another partition has just read is at hand for a while only.
-    for (let reads = 0; position < endOf(cursor) && (batch.length === 0 || reads < readsMax); reads++) {
+    for (let reads = 0; position < endOf(cursor) && reads < readsMax; reads++) {
       const { records, next } = await reader.read(position);
       if (next === position) break;
       for (const record of records) {

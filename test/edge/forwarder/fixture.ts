@@ -4,7 +4,7 @@ import pino from 'pino';
 import { expect, onTestFinished, vi } from 'vitest';
 import { type LaneRecord, step } from '../../../services/core/flow/flow.ts';
 import { producersOf } from '../../../services/core/flow/producers.ts';
-import { createState, metaOf } from '../../../services/core/flow/state.ts';
+import { createState, type FlowState, metaOf, restoreState } from '../../../services/core/flow/state.ts';
 import { summarize } from '../../../services/core/flow/summary.ts';
 import { decode, encode } from '../../../services/core/records/codec.ts';
 import type { Control, Delivery } from '../../../services/core/records/generated.ts';
@@ -15,6 +15,7 @@ import {
   type ForwarderOptions,
   startForwarder,
 } from '../../../services/edge/forwarder/forwarder.ts';
+import { keepForwarding } from '../../../services/edge/forwarder/keep.ts';
 import { controlRecord, createProducer } from '../../../services/edge/producer.ts';
 import { type Log, type LogRecord, LogUnavailableError, type NewRecord } from '../../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../../services/ports/log/memory.ts';
@@ -136,12 +137,14 @@ export interface TestPartition extends Log {
   /** From now on appends wait for release(). */
   hold(): void;
   release(): void;
+  /** It has these records from now on, at the positions from 0 on, and no others. */
+  restore(records: readonly NewRecord[]): Promise<void>;
   /** Batches handed in, whatever became of them. */
   readonly batches: (readonly NewRecord[])[];
 }
 
 export function createTestPartition(): TestPartition {
-  const log = createMemoryLog();
+  let log = createMemoryLog();
   const fates: Fate[] = [];
   const delayed: (readonly NewRecord[])[] = [];
   let gate = Promise.resolve();
@@ -155,6 +158,13 @@ export function createTestPartition(): TestPartition {
 
   const partition: TestPartition = {
     ...log,
+    read: (from, limits) => log.read(from, limits),
+    bounds: () => log.bounds(),
+    async restore(records) {
+      delayed.splice(0);
+      log = createMemoryLog();
+      if (records.length > 0) await log.append(records);
+    },
     away: false,
     batches: [],
     meet: (...next) => void fates.push(...next),
@@ -185,14 +195,19 @@ export function createTestPartition(): TestPartition {
 /** Progress in memory that counts how often it was asked. */
 export interface TestProgress extends Progress {
   asked(): number;
+  /** It knows nothing any more, as a topic that was made anew. */
+  forget(): void;
 }
 
 export function createTestProgress(): TestProgress {
-  const progress = createMemoryProgress();
+  let progress = createMemoryProgress();
   let asked = 0;
   return {
-    ...progress,
+    publish: (said) => progress.publish(said),
     asked: () => asked,
+    forget() {
+      progress = createMemoryProgress();
+    },
     latest(tenant) {
       asked++;
       return progress.latest(tenant);
@@ -206,10 +221,22 @@ export async function looked(progress: TestProgress, times = 4): Promise<void> {
   await eventually(() => expect(progress.asked()).toBeGreaterThanOrEqual(before + times));
 }
 
+export interface TestSnapshot {
+  chunks: readonly Uint8Array[];
+  /** Where it reads on. */
+  position: number;
+  taken: readonly string[];
+  rows: ReadonlyMap<string, string>;
+}
+
 /** The worker of one lane: the flow itself, asked to work when a test says so. */
 export interface TestWorker {
   /** Works on what is new and says how far it has come; `save`: and that this is saved. */
   work(save?: boolean): Promise<void>;
+  /** Its two newest snapshots, older first; fewer where it has not saved as often. */
+  saved(): readonly TestSnapshot[];
+  /** Goes back to what `saved` gave, and says so. */
+  restore(saved: readonly TestSnapshot[]): Promise<void>;
   summary(): ReturnType<typeof summarize>;
   /** Lane, boot and number of everything that was worked on, in order. */
   taken(): string[];
@@ -222,8 +249,16 @@ const snapshot = { id: 's', first: 0, pieces: 0, bytes: 0, sha256: '' };
 export function createTestWorker(lane: Pick<Log, 'read'>, progress: Progress, tenant = 'acme'): TestWorker {
   let state = createState();
   let position = 0;
-  const rows = new Map<string, string>();
-  const taken: string[] = [];
+  let rows = new Map<string, string>();
+  let taken: string[] = [];
+  let saved: readonly TestSnapshot[] = [];
+
+  async function publish(of: FlowState, save: boolean): Promise<void> {
+    const { position: at, recordId } = metaOf(of);
+    const said = { tenant, position: at, record_id: recordId, flow: '', final: false, producers: producersOf(of) };
+    await progress.publish({ ...said, snapshot: save ? snapshot : null });
+  }
+
   return {
     async work(save = false) {
       const records = await lane.read(position, ample);
@@ -237,17 +272,22 @@ export function createTestWorker(lane: Pick<Log, 'read'>, progress: Progress, te
           rows.set(`${kind} ${value.id}`, textOf({ ...value, position: 0 }));
         }
       }
-      const { position: at, recordId } = metaOf(state);
-      if (at === before && !save) return;
-      await progress.publish({
-        tenant,
-        position: at,
-        record_id: recordId,
-        flow: '',
-        final: false,
-        producers: producersOf(state),
-        snapshot: save ? snapshot : null,
-      });
+      if (metaOf(state).position === before && !save) return;
+      if (save) {
+        const chunks = [...state.tables.snapshot()];
+        saved = [...saved, { chunks, position, taken: [...taken], rows: new Map(rows) }].slice(-2);
+      }
+      await publish(state, save);
+    },
+    saved: () => saved,
+    async restore(from) {
+      saved = from;
+      const newest = saved.at(-1)!;
+      state = restoreState(newest.chunks);
+      position = newest.position;
+      taken = [...newest.taken];
+      rows = new Map(newest.rows);
+      for (const { chunks } of saved) await publish(restoreState(chunks), true);
     },
     summary: () => summarize(state),
     taken: () => taken,
@@ -276,15 +316,17 @@ export type ForwarderFields = Partial<Omit<ForwarderOptions, 'journal' | 'limits
   journal: Pick<TestJournal, 'log'>;
   partition?: TestPartition;
   limits?: Partial<ForwarderLimits>;
+  /** It is begun anew where it fails. */
+  kept?: boolean;
 };
 
 /** A forwarder without pauses; it stops when the test ends. */
 export async function startTestForwarder(fields: ForwarderFields): Promise<TestForwarder> {
-  const { journal, partition = createTestPartition(), limits, ...others } = fields;
+  const { journal, partition = createTestPartition(), limits, kept = false, ...others } = fields;
   const metrics = forwarderMetrics(createRegistry('edge'));
   const lines: TestForwarder['lines'] = [];
   const hintFile = fields.hintFile ?? join(temporaryFolder(), 'edge', 'forwarded.json');
-  const forwarder = await startForwarder({
+  const options: ForwarderOptions = {
     lane: () => partition,
     progress: createMemoryProgress(),
     tenants: ['acme'],
@@ -295,7 +337,10 @@ export async function startTestForwarder(fields: ForwarderFields): Promise<TestF
     hintFile,
     journal: journal.log,
     limits: { pollIntervalMs: 1, pauseMsMin: 1, pauseMsMax: 4, lookIntervalMs: 2, noteIntervalMs: 2, ...limits },
-  });
+  };
+  const forwarder = kept
+    ? { ...(await keepForwarding(options, 1)), failed: new Promise<never>(() => {}) }
+    : await startForwarder(options);
   onTestFinished(async () => {
     partition.release();
     await forwarder.stop(0);

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { LogRecord } from '../../../services/ports/log/log.ts';
 import { createRandom, type Random } from '../../../services/simulator/random.ts';
 import { temporaryFolder } from '../fixture.ts';
 import {
@@ -12,10 +13,13 @@ import {
   createTestWorker,
   eventually,
   looked,
+  recordsOf,
   rowsOf,
   startTestForwarder,
   type TestForwarder,
   type TestJournal,
+  type TestPartition,
+  type TestSnapshot,
 } from './fixture.ts';
 
 const stories = 20;
@@ -26,7 +30,15 @@ interface TestEdge {
   journal: TestJournal;
   hintFile: string;
   boots: number;
+  /** The journal keeps what lies behind this position: a lane may go back to the backup. */
+  keepFrom: number;
   forwarder: TestForwarder;
+}
+
+/** All lanes as they were, and what their workers had saved of them. */
+interface Backup {
+  records: ReadonlyMap<TestPartition, readonly LogRecord[]>;
+  saved: readonly (readonly TestSnapshot[])[];
 }
 
 /** Some edges over some partitions, with a worker for each of two lanes. */
@@ -41,18 +53,19 @@ async function createWorld(random: Random) {
   const ids = new Map(tenants.map((tenant) => [tenant, new Set<string>()]));
   const limits = { batchRecordsMax: random.between(1, 5) };
   const start = ({ journal, hintFile }: Pick<TestEdge, 'journal' | 'hintFile'>) =>
-    startTestForwarder({ journal, lane, progress, tenants, hintFile, limits });
+    startTestForwarder({ journal, lane, progress, tenants, hintFile, limits, kept: true });
 
   async function createEdge(name: string): Promise<TestEdge> {
     const journal = createTestJournal({ edge: name, tenants });
     const hintFile = join(temporaryFolder(), 'forwarded.json');
     await journal.boot();
-    return { journal, hintFile, boots: 1, forwarder: await start({ journal, hintFile }) };
+    return { journal, hintFile, boots: 1, keepFrom: Infinity, forwarder: await start({ journal, hintFile }) };
   }
   const edges = [await createEdge('edge-1')];
   if (random.chance(0.5)) edges.push(await createEdge('edge-2'));
 
   return {
+    backup: undefined as Backup | undefined,
     tenants,
     partitions: [...new Set(partitions.values())],
     progress,
@@ -61,6 +74,9 @@ async function createWorld(random: Random) {
     ids,
     async note({ journal }: TestEdge) {
       for (const tenant of tenants) for (const id of await journal.ids(tenant)) ids.get(tenant)!.add(id);
+    },
+    start: async (edge: TestEdge) => {
+      edge.forwarder = await start(edge);
     },
     async restart(edge: TestEdge, loseHint: boolean) {
       await edge.forwarder.stop(0);
@@ -76,7 +92,7 @@ async function act(world: World, random: Random): Promise<void> {
   const { tenants, partitions, progress, workers } = world;
   const edge = random.pick(world.edges);
   const tenant = random.pick(tenants);
-  const dice = random.between(1, 100);
+  const dice = random.between(1, 112);
   if (dice <= 40) return edge.journal.deliver(random.between(1, 6), tenant);
   if (dice <= 50) return edge.journal.control('tick', {}, tenant);
   if (dice <= 62) return random.pick(workers).worker.work(random.chance(0.5));
@@ -91,9 +107,62 @@ async function act(world: World, random: Random): Promise<void> {
     await edge.journal.boot();
   } else if (dice <= 96) {
     await world.restart(edge, random.chance(0.5));
+  } else if (dice > 106) {
+    if (world.backup) await restore(world, world.backup, random);
+  } else if (dice > 100) {
+    await backUp(world);
   } else if (edge.boots > 1) {
     await world.note(edge);
-    await edge.journal.log.trim(edge.forwarder.covered());
+    await edge.journal.log.trim(Math.min(edge.keepFrom, edge.forwarder.covered()));
+  }
+}
+
+/** Copies what a restore needs. What edges let go of from then on, the backup has. */
+async function backUp(world: World): Promise<void> {
+  const { workers, partitions, edges } = world;
+  for (const { worker } of workers) if (worker.saved().length < 2) await worker.work(true);
+  for (const edge of edges) edge.keepFrom = Math.min(edge.keepFrom, edge.forwarder.covered());
+  const saved = workers.map(({ worker }) => worker.saved());
+  const records = new Map<TestPartition, readonly LogRecord[]>();
+  for (const partition of partitions) records.set(partition, await recordsOf(partition));
+  world.backup = { saved, records };
+}
+
+/**
+ * Lanes go back to the backup, under the same names. Edges have been stopped and come back one after the other, and
+ * each drives the lanes on before the next one does; or they go on all the while.
+ */
+async function restore(world: World, backup: Backup, random: Random): Promise<void> {
+  const { edges, partitions, workers, progress } = world;
+  for (const partition of partitions) {
+    partition.calm();
+    partition.away = false;
+  }
+  await driveOn(world, edges, random);
+  const stopped = random.chance(0.3) ? [] : random.chance(0.5) ? edges : edges.toReversed();
+  for (const { forwarder } of stopped) await forwarder.stop(0);
+  for (const partition of partitions) await partition.restore(backup.records.get(partition)!);
+  // Edges that were not stopped remember what they were told of the lanes before.
+  if (stopped.length > 0) progress.forget();
+  for (const [n, { worker }] of workers.entries()) await worker.restore(backup.saved[n]!);
+  for (const edge of stopped) {
+    if (random.chance(0.5)) {
+      edge.boots++;
+      await edge.journal.boot();
+    }
+    await world.start(edge);
+    await driveOn(world, [edge], random);
+  }
+}
+
+/** What edges take in comes into the lanes, is worked on and saved, and edges know it. */
+async function driveOn(world: World, edges: readonly TestEdge[], random: Random): Promise<void> {
+  for (let rounds = random.between(0, 4); rounds > 0; rounds--) {
+    for (const { journal } of edges) await journal.deliver(random.between(1, 20), random.pick(world.tenants));
+    for (const { forwarder } of edges)
+      await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
+    for (const { worker } of world.workers) await worker.work(true);
+    await looked(world.progress, 2 * edges.length);
   }
 }
 

@@ -79,6 +79,11 @@ describe('sending again', () => {
     });
     await eventually(async () => expect(await forwarder.metric('forwarded')).toBe(44));
     for (const worker of workers) await worker.work();
+    // Also the two that are journaled while acme's are sent again.
+    await eventually(async () => {
+      for (const worker of workers) await worker.work();
+      expect(await forwarder.metric('forwarded')).toBe(46);
+    });
     await expectTaken(workers[0]!, journal, 'acme');
     await expectTaken(workers[1]!, journal, 'bolt');
     expect(await forwarder.metric('resent')).toBe(20);
