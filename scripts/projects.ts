@@ -3,11 +3,10 @@
  * vitest.config.ts makes a vitest project of each; scripts/test.mjs runs those that this machine can run.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { delimiter, join } from 'node:path';
 import { missingTools } from '../test/compose/tools.ts';
 import { missingJars } from '../test/kafka/jars.ts';
+import { findChromium, findOnPath, isExecutable } from './programs.ts';
 import { findEngineProblem, readManifest, thisMachine } from './requirements.mjs';
 
 /** `ready` with the variables that tests then find in their environment, or what to do to run them. */
@@ -48,20 +47,6 @@ function halfOf(count: number): number {
   return Math.max(1, Math.min(4, Math.floor(count / 2)));
 }
 
-function findOnPath(...names: string[]): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function succeeds(command: string, ...args: string[]): boolean {
   return spawnSync(command, args, { stdio: 'ignore', timeout: 20_000 }).status === 0;
 }
@@ -72,7 +57,7 @@ function engine(): Readiness {
 }
 
 function browser(): Readiness {
-  const chromium = process.env.CHROMIUM || findOnPath('chromium', 'chromium-browser', 'google-chrome');
+  const chromium = findChromium();
   if (chromium && isExecutable(chromium)) return { ready: true, environment: { CHROMIUM: chromium } };
   if (chromium) return { ready: false, remedy: `set CHROMIUM to the path of Chromium; it is ${chromium}` };
   const onLinux = process.platform === 'linux';
@@ -90,7 +75,7 @@ function python(): Readiness {
 
 function strace(): Readiness {
   if (process.platform !== 'linux') return { ready: false, remedy: 'run the tests on Linux' };
-  if (!findOnPath('strace')) return { ready: false, remedy: 'apt-get install strace' };
+  if (!findOnPath(['strace'])) return { ready: false, remedy: 'apt-get install strace' };
   if (succeeds('strace', '-f', '-o', '/dev/null', 'true')) return ready;
   return { ready: false, remedy: 'permit ptrace (in a container: --cap-add=SYS_PTRACE)' };
 }
@@ -101,14 +86,14 @@ function kafka(): Readiness {
   const version = Number(/version "(\d+)/.exec(stderr ?? '')?.[1] ?? 0);
   if (version < javaVersionMin) return { ready: false, remedy: 'apt-get install default-jre-headless maven' };
   // Some hold what is in Kafka against what is in ClickHouse.
-  if (missingJars().length === 0 || process.env.HOOKWATCH_MAVEN_URL || findOnPath('mvn')) return engine();
+  if (missingJars().length === 0 || process.env.HOOKWATCH_MAVEN_URL || findOnPath(['mvn'])) return engine();
   return { ready: false, remedy: 'apt-get install maven (or set HOOKWATCH_MAVEN_URL to a Maven repository)' };
 }
 
 /** The stack runs in namespaces in place of containers, with Kafka and the engine in place of their images. */
 function compose(): Readiness {
   const remedies = missingTools();
-  const wanted = ['ip', 'wget', 'nsenter', 'setpriv'].filter((name) => !findOnPath(name));
+  const wanted = ['ip', 'wget', 'nsenter', 'setpriv'].filter((name) => !findOnPath([name]));
   if (wanted.length > 0) remedies.push(`apt-get install iproute2 util-linux wget (${wanted.join(', ')})`);
   if (!succeeds('unshare', '--mount', '--net', '--pid', '--fork', 'true')) {
     remedies.push('run the tests on Linux as root (in a container: --cap-add=SYS_ADMIN --cap-add=NET_ADMIN)');

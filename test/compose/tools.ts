@@ -1,13 +1,13 @@
 /** The programs of other projects that tests of the compose stack run. */
-import { accessSync, constants } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { findOnPath, isExecutable } from '../../scripts/programs.ts';
 import { isBuilt, readRecipe, tools } from '../../scripts/tool-recipes.mjs';
 
 export type Tool = 'caddy' | 'promtool' | 'docker-compose' | 'clickhouse-query';
 export type Program = 'prometheus' | 'alertmanager' | 'amtool' | 'hadolint';
 
 /** How a program is called where it is not called by its own name: Debian's Alertmanager. */
-const otherNames: Partial<Record<Program, string>> = { alertmanager: 'prometheus-alertmanager' };
+const otherNames: Partial<Record<Program, string[]>> = { alertmanager: ['prometheus-alertmanager'] };
 const packages: Record<Program, string> = {
   prometheus: 'apt-get install prometheus',
   alertmanager: 'apt-get install prometheus-alertmanager',
@@ -62,17 +62,5 @@ function recipeOf(name: Tool) {
 function findProgram(name: Program): string | undefined {
   const named = name === 'hadolint' ? process.env.HOOKWATCH_HADOLINT : undefined;
   if (named) return isExecutable(named) ? named : undefined;
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  return [name, otherNames[name]]
-    .flatMap((known) => (known ? folders.map((folder) => join(folder, known)) : []))
-    .find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return findOnPath([name, ...(otherNames[name] ?? [])]);
 }

@@ -1,32 +1,13 @@
-import { accessSync, constants } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { delimiter, join } from 'node:path';
 import { type ServerType, serve } from '@hono/node-server';
 import { type Browser, chromium } from 'playwright-core';
+import { chromiumNames, findChromium } from '../../scripts/programs.ts';
 import type { Console } from '../../services/console/console.ts';
-
-const names = ['chromium', 'chromium-browser', 'google-chrome'];
-
-/** Path of the browser: the environment's CHROMIUM, else the first of the usual names on PATH; undefined if none. */
-export function findChromium(environment: Record<string, string | undefined> = process.env): string | undefined {
-  if (environment.CHROMIUM) return environment.CHROMIUM;
-  const folders = (environment.PATH ?? '').split(delimiter).filter(Boolean);
-  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 export async function launchChromium(): Promise<Browser> {
   const executablePath = findChromium();
   if (!executablePath) {
-    throw new Error(`Cannot find a browser: none of ${names.join(', ')} is on PATH and CHROMIUM is not set`);
+    throw new Error(`Cannot find a browser: none of ${chromiumNames.join(', ')} is on PATH and CHROMIUM is not set`);
   }
   return await chromium.launch({
     executablePath,
