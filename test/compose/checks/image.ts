@@ -2,6 +2,7 @@
 import { isBuiltin } from 'node:module';
 import { posix } from 'node:path';
 import { importsOf, readTree, type Source } from '../../house-rules/source.ts';
+import { parseDockerfile, type Stage } from '../stack/dockerfile.ts';
 import { type Check, isOneShot, isOurs, isThere } from './stack.ts';
 
 /** What a program names by a URL of its own rather than by an import. */
@@ -15,8 +16,13 @@ const tree = new Map(readTree().map((source) => [source.path, source]));
 
 /** Paths that the last stage copies from the repository; all are below the working folder under the same name. */
 function copiedPaths(dockerfile: string): string[] {
-  const stage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
-  return [...stage.matchAll(/^COPY ((?:[^-\s]\S* )+)\S+$/gm)].flatMap(([, sources]) => sources!.trim().split(' '));
+  return copiedBy(parseDockerfile(dockerfile).at(-1)!);
+}
+
+function copiedBy({ instructions }: Stage): string[] {
+  return instructions
+    .filter(({ name, options }) => name === 'COPY' && options.from === undefined)
+    .flatMap(({ rest }) => rest.split(/\s+/).slice(0, -1));
 }
 
 const isWithin = (path: string, folders: readonly string[]) =>
@@ -74,12 +80,7 @@ const packages: Check = ({ files }) => {
 const sent: Check = ({ files }) => {
   const [first, ...rest] = files.dockerignore.split('\n').filter((line) => line && !line.startsWith('#'));
   const allowed = rest.map((line) => line.replace(/^!/, ''));
-  const wanted = [
-    ...copiedPaths(files.dockerfile),
-    ...[...files.dockerfile.matchAll(/^COPY ((?:[^-\s]\S* )+)\S+$/gm)].flatMap(([, sources]) =>
-      sources!.trim().split(' '),
-    ),
-  ];
+  const wanted = parseDockerfile(files.dockerfile).flatMap(copiedBy);
   return [
     ...(first === '*' && rest.every((line) => line.startsWith('!')) ? [] : ['more is sent than what is named']),
     ...wanted.filter((path) => !isWithin(path, allowed)).map((path) => `${path} is copied, and not sent`),
