@@ -1,22 +1,11 @@
 /** Every metric and label that a dashboard or its Prometheus variables name is one that services/telemetry.ts declares. */
 import type { Metric } from 'prom-client';
 import { describe, expect, test } from 'vitest';
-import * as telemetry from '../../../services/telemetry.ts';
+import { declareAll } from '../declared.ts';
+import { readsOf } from '../promql.ts';
 import { dashboards, prometheusQueries } from './dashboards.ts';
-import { readsOf } from './promql.ts';
 
-/** All that Hookwatch's processes expose. */
-const registry = telemetry.createRegistry('test');
-for (const declare of [
-  telemetry.edgeMetrics,
-  telemetry.forwarderMetrics,
-  telemetry.workerMetrics,
-  telemetry.sinkMetrics,
-  telemetry.clickhouseMetrics,
-  telemetry.consoleMetrics,
-]) {
-  declare(registry);
-}
+const registry = declareAll();
 
 interface Declared {
   type: string;

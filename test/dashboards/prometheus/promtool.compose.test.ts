@@ -6,8 +6,9 @@ import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import * as telemetry from '../../../services/telemetry.ts';
+import { createRegistry } from '../../../services/telemetry.ts';
 import { programPath, toolPath } from '../../compose/tools.ts';
+import { metricGroups } from '../declared.ts';
 import { caseFiles, folder, type Mutation, mutationsOf, type RuleFile, ruleFiles, rules } from './rule-files.ts';
 
 const newest = toolPath('promtool');
@@ -114,13 +115,8 @@ function copyOf({ mutation }: { mutation?: Mutation }): string {
 /** Names that Node's and Prometheus's conventions do not agree on: prom-client's own metrics of the process. */
 const ofTheProcess = /^(nodejs_|process_)/;
 
-const groups = Object.entries(telemetry).filter(([name]) => name.endsWith('Metrics')) as [
-  string,
-  (registry: telemetry.Registry) => unknown,
-][];
-
-test.each(groups)('promtool has nothing to say of the metrics of %s', async (_name, declare) => {
-  const registry = telemetry.createRegistry('test');
+test.each(metricGroups)('promtool has nothing to say of the metrics of %s', async (_name, declare) => {
+  const registry = createRegistry('test');
   declare(registry);
   const { says } = run(newest, ['check', 'metrics'], { input: await registry.metrics() });
   const ours = says.split('\n').filter((line) => line !== '' && !ofTheProcess.test(line));

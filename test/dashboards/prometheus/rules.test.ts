@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../../services/config.ts';
 import { type RefusalReason, refusals } from '../../../services/edge/answers.ts';
-import * as telemetry from '../../../services/telemetry.ts';
+import { declareAll } from '../declared.ts';
+import { readsOf } from '../promql.ts';
 import { cases, folder, mutationsOf, type Rule, repository, rules } from './rule-files.ts';
 
 const alerts = rules.filter((rule): rule is Rule & { alert: string } => rule.alert !== undefined);
@@ -19,11 +20,7 @@ const labelsOf = new Map<string, Set<string>>([
   ['caddy_http_request_duration_seconds_count', new Set(['code', 'handler', 'method', 'server'])],
   ['caddy_reverse_proxy_upstreams_healthy', new Set(['upstream'])],
 ]);
-const registry = telemetry.createRegistry('test');
-for (const [name, declare] of Object.entries(telemetry)) {
-  if (name.endsWith('Metrics')) (declare as (of: telemetry.Registry) => unknown)(registry);
-}
-for (const declared of registry.getMetricsAsArray() as unknown as {
+for (const declared of declareAll().getMetricsAsArray() as unknown as {
   name: string;
   type: string;
   labelNames: string[];
@@ -45,19 +42,6 @@ for (const { record, expr } of records) {
   );
 }
 
-/** Metrics that an expression reads, with the labels that it selects by. */
-function selectorsOf(expr: string): { metric: string; labels: string[] }[] {
-  return [...expr.matchAll(/\b([a-z]\w*(?::\w+)*(?:_\w+|:\w+)|up)\b(?!\s*\()(?:\{([^}]*)\})?/g)]
-    .filter(([, metric]) => metric!.includes('_') || metric!.includes(':') || metric === 'up')
-    .filter(([, metric]) => !['group_left', 'count_values', 'keep_firing_for'].includes(metric!))
-    .map(([, metric, matchers = '']) => ({
-      metric: metric!,
-      labels: [...matchers.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g)].map(([, label]) => label!),
-    }));
-}
-
-const groupedBy = (expr: string) =>
-  [...expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g)].flatMap(([, labels]) => labels!.split(', '));
 /** Given by Prometheus to whatever it scrapes. */
 const ofTargets = new Set(['instance', 'job']);
 
@@ -100,8 +84,8 @@ describe.each(records.map((rule) => ({ name: rule.record, rule })))('$name', ({ 
     expect(more).toEqual([]);
     expect(operation).toMatch(/^\w+$/);
     expect(
-      groupedBy(rule.expr)
-        .filter((label) => label !== 'le')
+      readsOf(rule.expr)
+        .grouping.filter((label) => label !== 'le')
         .every((label) => label === level),
     ).toBe(true);
     // Of several metrics, or of some series of one, it has a name of its own.
@@ -116,23 +100,24 @@ describe.each(records.map((rule) => ({ name: rule.record, rule })))('$name', ({ 
 
 describe.each(rules.map((rule) => ({ name: rule.alert ?? rule.record!, rule })))('$name', ({ rule }) => {
   test('reads metrics that are declared, by labels that they have', () => {
-    const selectors = selectorsOf(rule.expr);
+    const { selectors, grouping } = readsOf(rule.expr);
     expect(selectors).not.toEqual([]);
     for (const { metric, labels } of selectors) {
       expect(labelsOf.has(metric), metric).toBe(true);
       for (const label of labels) expect([...labelsOf.get(metric)!, ...ofTargets], metric).toContain(label);
     }
     const known = new Set(selectors.flatMap(({ metric }) => [...labelsOf.get(metric)!, ...ofTargets]));
-    for (const label of groupedBy(rule.expr)) expect(known).toContain(label);
+    for (const label of grouping) expect(known).toContain(label);
   });
 
   test('is told only what its labels say', () => {
     const told = Object.values(rule.annotations ?? {}).join(' ');
-    const left = /\bby \(/.test(rule.expr) ? groupedBy(rule.expr) : undefined;
+    const { selectors, grouping } = readsOf(rule.expr);
+    const left = /\bby \(/.test(rule.expr) ? grouping : undefined;
     const made = [...rule.expr.matchAll(/count_values by \([^)]*\) \("(\w+)"/g)].map(([, label]) => label!);
     const given = left
       ? [...left, ...made]
-      : selectorsOf(rule.expr).flatMap(({ metric }) => [...labelsOf.get(metric)!, ...ofTargets]);
+      : selectors.flatMap(({ metric }) => [...labelsOf.get(metric)!, ...ofTargets]);
     for (const [, label] of told.matchAll(/\$labels\.(\w+)/g)) expect(given).toContain(label);
   });
 
@@ -152,7 +137,7 @@ test('the reasons of a 503 are those that an edge answers it for', () => {
 
 test('the series of the tests are of metrics and labels that there are', () => {
   for (const { series } of cases.flatMap(({ input_series: input }) => input)) {
-    const [{ metric, labels }] = selectorsOf(series) as [{ metric: string; labels: string[] }];
+    const { metric, labels } = readsOf(series).selectors[0]!;
     expect(labelsOf.has(metric), series).toBe(true);
     for (const label of labels) expect([...labelsOf.get(metric)!, ...ofTargets], series).toContain(label);
   }
