@@ -81,23 +81,17 @@ export function passDeadlines(state: FlowState, watermark: number): Place[] {
   return ending;
 }
 
-/** Epoch milliseconds; null where no alert of the metric is on. */
-export function oldestOpening(state: FlowState, metric: string): number | null {
-  let oldest: number | null = null;
-  // A millisecond for a hundred thousand of them.
-  for (const { openedAt } of state.openings.group(metric).values()) {
-    if (oldest === null || openedAt < oldest) oldest = openedAt;
-  }
-  return oldest;
-}
-
-/** How many alerts of the metric are on for long, by the watermark. */
-export function countOpenLong(state: FlowState, metric: string): number {
+/** Of the alerts of a metric that are on: when the oldest began, null where none is, and how many have been on for long. */
+export function summarizeOpenings(state: FlowState, metric: string): { oldestAt: number | null; openLong: number } {
   const { watermark } = metaOf(state);
-  let long = 0;
-  for (const { openedAt, open } of state.openings.group(metric).values())
-    if (openedAt + longMs <= watermark) long += open;
-  return long;
+  let oldestAt: number | null = null;
+  let openLong = 0;
+  // A millisecond for a hundred thousand of them.
+  for (const { openedAt, open } of state.openings.group(metric).values()) {
+    if (oldestAt === null || openedAt < oldestAt) oldestAt = openedAt;
+    if (openedAt + longMs <= watermark) openLong += open;
+  }
+  return { oldestAt, openLong };
 }
 
 /** For a state that another version has saved, which kept less. */

@@ -1,4 +1,4 @@
-import { countOpenLong, oldestOpening } from './openings.ts';
+import { summarizeOpenings } from './openings.ts';
 import { type ProducerSummary, producersBehind, summarizeProducers } from './producers.ts';
 import { rule as burstRule, countOpen } from './rules/account-created-then-servers.ts';
 import { settingsOf } from './settings.ts';
@@ -85,8 +85,7 @@ export function summarize(state: FlowState): LaneSummary {
     openEpisodes: state.counts.sortedEntries('openEpisodes').map(([metric, count]) => ({
       metric,
       count,
-      oldestAt: oldestOpening(state, metric),
-      openLong: countOpenLong(state, metric),
+      ...summarizeOpenings(state, metric),
       long: state.counts.get('longEpisodes', metric) ?? 0,
     })),
   };
