@@ -1,7 +1,12 @@
-/** What must hold of a data folder before anything works in it. */
+/** Where more than one of us looks in a data folder, and what must hold of it before anything works there. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from './config.ts';
+
+/** What an edge remembers over restarts. */
+export function edgeStateFile(dataFolder: string): string {
+  return join(dataFolder, 'edge', 'state.json');
+}
 
 /** What a restore makes in a data folder, until all of it has its place. */
 export function restoreDraft(dataFolder: string): string {

@@ -1,7 +1,7 @@
 /** What an installation keeps, opened beside its running processes: for commands that read all of it. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Config } from '../config.ts';
+import { edgeStateFile } from '../data-folder.ts';
 import { connectLanes } from '../kafka-lanes.ts';
 import { addressesOf, consumedBySinks } from '../kafka-parts.ts';
 import type { KafkaConfig } from '../kafka-settings.ts';
@@ -61,7 +61,7 @@ function openHere(config: Config): LaneStores {
   const checkpoints = createFileCheckpoints(checkpointsFolder(config));
   return {
     lanesIn: 'sqlite',
-    edgeState: () => readIfThere(join(config.dataFolder, 'edge', 'state.json')),
+    edgeState: () => readIfThere(edgeStateFile(config.dataFolder)),
     records: () => records,
     checkpoints: () => checkpoints,
     logs: [{ partition: 0, records, checkpoints }],

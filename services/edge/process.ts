@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { edgeStateFile } from '../data-folder.ts';
 import type { Log } from '../ports/log/log.ts';
 import { edgeMetrics, edgeTlsMetrics, type Registry } from '../telemetry.ts';
 import { keepCertificate } from './certificate.ts';
@@ -46,7 +46,7 @@ export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProces
     log,
     journalBytes,
     journalBytesMax: config.journal.bytesMax,
-    stateFile: join(config.dataFolder, 'edge', 'state.json'),
+    stateFile: edgeStateFile(config.dataFolder),
     catchingUp,
     remarks,
     metrics: edgeMetrics(registry),

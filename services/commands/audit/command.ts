@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import type { Checkpoints } from '../../ports/checkpoints/checkpoints.ts';
 import type { Log } from '../../ports/log/log.ts';
 import type { SqlWarehouse } from '../../ports/warehouse/warehouse.ts';
+import { explain } from '../failures.ts';
 import { createProgressLine, type Output } from '../replay/progress-line.ts';
 import { type AuditOptions, auditLane } from './audit.ts';
 import type { Depth } from './fingerprint.ts';
@@ -130,10 +131,4 @@ function parseSettings(args: string[], tenants: readonly string[]): Settings | {
   } catch (error) {
     return { mistake: `${(error as Error).message}\n\n${auditUsage}` };
   }
-}
-
-/** Operational errors bear a code; what does not is a mistake of ours. */
-function explain(failure: unknown): string {
-  if (failure instanceof Error && 'code' in failure) return failure.message;
-  throw failure;
 }

@@ -1,5 +1,6 @@
 /** `hookwatch backup DIR`: copies what an installation knows, while it is at work. */
 import { parseArgs } from 'node:util';
+import { explain } from '../failures.ts';
 import { createProgressLine, type Output } from '../replay/progress-line.ts';
 import { type BackupSource, backup, toMb } from './backup.ts';
 
@@ -50,10 +51,9 @@ export async function backupCommand(args: string[], context: BackupContext): Pro
     onStep(`Done: ${path} has ${records} records of ${manifest.lanes.length} lanes, ${toMb(bytes)} MB.`);
     return 0;
   } catch (failure) {
-    // Operational errors bear a code; what does not is a mistake of ours.
-    if (!(failure instanceof Error && 'code' in failure)) throw failure;
+    const why = explain(failure);
     line.end();
-    error.write(`Failed: ${failure.message}\n`);
+    error.write(`Failed: ${why}\n`);
     return 1;
   }
 }

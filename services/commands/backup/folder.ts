@@ -1,11 +1,12 @@
 /** The folder of a backup while it is made: under another name, so that an interrupted one is never taken for whole. */
 import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
+import { syncFolder } from '../../ports/log/segments.ts';
 import { BackupError, type Manifest, manifestName, sumsName } from './manifest.ts';
 
 export interface BackupFolder {
@@ -83,9 +84,9 @@ export async function createBackupFolder(path: string): Promise<BackupFolder> {
       await writeText(manifestName, `${JSON.stringify(manifest, null, 1)}\n`);
       await writeText(sumsName, [...sums].map(([file, sum]) => `${sum}  ${file}\n`).join(''));
       // The deepest first: a name counts once the folder that holds it is on disk.
-      for (const folder of [...folders].sort((a, b) => b.length - a.length)) await sync(folder);
+      for (const folder of [...folders].sort((a, b) => b.length - a.length)) syncFolder(folder);
       await rename(draft, target);
-      await sync(dirname(target));
+      syncFolder(dirname(target));
     },
   };
 }
@@ -94,9 +95,4 @@ export async function createBackupFolder(path: string): Promise<BackupFolder> {
 function explainWrite(error: NodeJS.ErrnoException, file: string): Error {
   if (error.syscall === undefined) return error;
   return new BackupError('BACKUP_UNWRITABLE', `Cannot write ${file}: ${error.message}`, { cause: error });
-}
-
-async function sync(folder: string): Promise<void> {
-  await using handle: FileHandle = await open(folder, 'r');
-  await handle.sync();
 }

@@ -1,5 +1,6 @@
 /** `hookwatch rebuild`: makes the rows in ClickHouse anew from the lanes. */
 import { parseArgs } from 'node:util';
+import { explain } from '../failures.ts';
 import { createProgressLine, type Output } from '../replay/progress-line.ts';
 import { rebuildDatabase } from './kept.ts';
 import type { Origin } from './lane.ts';
@@ -64,10 +65,9 @@ export async function rebuildCommand(args: string[], context: RebuildContext): P
     say('Done. hookwatch audit compares the result with the lanes.');
     return 0;
   } catch (failure) {
-    // Operational errors bear a code; what does not is a mistake of ours.
-    if (!(failure instanceof Error && 'code' in failure)) throw failure;
+    const why = explain(failure);
     line.end();
-    error.write(`Failed: ${failure.message}\nIt can be run again.\n`);
+    error.write(`Failed: ${why}\nIt can be run again.\n`);
     return 1;
   }
 }

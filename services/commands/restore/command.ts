@@ -1,5 +1,6 @@
 /** `hookwatch restore DIR`: makes an installation of a backup. */
 import { pathIn } from '../backup/command.ts';
+import { explain } from '../failures.ts';
 import { createProgressLine, type Output } from '../replay/progress-line.ts';
 import { restore } from './restore.ts';
 import type { RestoreTarget } from './target.ts';
@@ -52,11 +53,10 @@ export async function restoreCommand(args: string[], context: RestoreContext): P
     );
     return 0;
   } catch (failure) {
-    // Operational errors bear a code; what does not is a mistake of ours.
-    if (!(failure instanceof Error && 'code' in failure)) throw failure;
+    const why = explain(failure);
     line.end();
     const half = changed ? `\nWhat was restored so far is not whole. Begin anew: ${target.remedy}` : '';
-    error.write(`Failed: ${failure.message}${half}\n`);
+    error.write(`Failed: ${why}${half}\n`);
     return 1;
   } finally {
     await target.close();

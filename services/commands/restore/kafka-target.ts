@@ -7,10 +7,8 @@ import { openWarehouse } from '../../parts.ts';
 import { type Log, LogUnavailableError } from '../../ports/log/log.ts';
 import { checkTopics } from '../../ports/log/topics.ts';
 import { BackupError } from '../backup/manifest.ts';
-import { type RestoredLog, type RestoreTarget, rowsInTheWay } from './target.ts';
+import { insertMsMax, type RestoredLog, type RestoreTarget, rowsInTheWay } from './target.ts';
 
-/** A page takes longer to be inserted than what the sink has at once. */
-const insertMsMax = 600_000;
 /** Of a batch: as many as one holds, at the nine bytes that an empty record takes. */
 const fillerRecords = 500_000;
 const empty = { key: '', frame: new Uint8Array() };

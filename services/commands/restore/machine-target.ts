@@ -1,10 +1,10 @@
 /** One machine: everything is made in a folder beside its place, and takes it at the end. */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config.ts';
-import { restoreDraft, restoreRemedy } from '../../data-folder.ts';
+import { edgeStateFile, restoreDraft, restoreRemedy } from '../../data-folder.ts';
 import { createLogger } from '../../logger.ts';
 import { checkpointsFolder, openWarehouse, recordsFolder } from '../../parts.ts';
 import { createFileCheckpoints } from '../../ports/checkpoints/files.ts';
@@ -14,13 +14,11 @@ import { createSqliteLog } from '../../ports/log/sqlite.ts';
 import { engineEnvironment } from '../../ports/warehouse/chdb/start-engine.ts';
 import { createSupervisor } from '../../supervisor/supervisor.ts';
 import { BackupError } from '../backup/manifest.ts';
-import { type RestoredLog, type RestoreTarget, rowsInTheWay } from './target.ts';
+import { insertMsMax, type RestoredLog, type RestoreTarget, rowsInTheWay } from './target.ts';
 
 /** Folders of an installation that a restore makes. The records last: without them nothing is begun on the rest. */
 const places = ['clickhouse', 'checkpoints', 'edge', 'records'];
 const engineThreads = 4;
-/** A page takes longer to be inserted than what the sink has at once. */
-const insertMsMax = 600_000;
 const entry = fileURLToPath(new URL('../../hookwatch.ts', import.meta.url));
 
 export function openMachine(config: Config): RestoreTarget {
@@ -84,8 +82,9 @@ export function openMachine(config: Config): RestoreTarget {
     async finish(edgeState) {
       await closeStores();
       if (edgeState) {
-        await mkdir(join(draft.dataFolder, 'edge'), { mode: 0o700 });
-        await writeFile(join(draft.dataFolder, 'edge', 'state.json'), edgeState, { mode: 0o600, flush: true });
+        const file = edgeStateFile(draft.dataFolder);
+        await mkdir(dirname(file), { mode: 0o700 });
+        await writeFile(file, edgeState, { mode: 0o600, flush: true });
       }
       checkStillEmpty(config.dataFolder);
       for (const name of places.filter((place) => existsSync(join(draft.dataFolder, place)))) {

@@ -3,6 +3,9 @@ import type { Log } from '../../ports/log/log.ts';
 import type { SqlWarehouse } from '../../ports/warehouse/warehouse.ts';
 import type { BackedUpLog, Manifest } from '../backup/manifest.ts';
 
+/** A page takes longer to be inserted than what the sink has at once. */
+export const insertMsMax = 600_000;
+
 /** Where a backup is restored: an installation in which there is nothing yet, and nobody at work. */
 export interface RestoreTarget {
   lanesIn: Manifest['lanesIn'];
