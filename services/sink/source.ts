@@ -74,6 +74,8 @@ export function createSource({ name, log }: SinkSource, options: SourceOptions):
     rewind() {
       reader.rewind();
       history.clear();
+      // Nobody can tell up to where everything is in ClickHouse until it has been written again.
+      metrics.position.remove({ source: name });
     },
     trouble: reader.trouble,
     written(records) {

@@ -4,9 +4,9 @@ import { placeOf } from '../../services/core/records/place.ts';
 import { createSqliteLog } from '../../services/ports/log/sqlite.ts';
 import { startKafka } from '../kafka/broker.ts';
 import { openLanes } from '../kafka/lanes.ts';
-import { isAlive, metricOf, type PartName, startInstallation } from '../supervisor/installation.ts';
+import { isAlive, type PartName, startInstallation } from '../supervisor/installation.ts';
 import { type Deployment, survivesKills } from './crash.ts';
-import { allOf } from './lanes.ts';
+import { allOf, untilInClickHouse } from './lanes.ts';
 
 const kills = { edge: 5, worker: 5, sink: 4, clickhouse: 3, kafka: 3 };
 const brokerId = 1;
@@ -56,13 +56,7 @@ async function open(): Promise<Deployment> {
       };
       await vi.waitFor(arrived, { timeout: 60_000, interval: 100 });
     },
-    async untilStored() {
-      const stored = async () => {
-        expect((await fetch(`${urlOf('sink')}/readyz`)).status).toBe(200);
-        expect(await metricOf(urlOf('sink'), 'hookwatch_sink_lag_records')).toBe(0);
-      };
-      await vi.waitFor(stored, { timeout: 60_000, interval: 50 });
-    },
+    untilStored: () => untilInClickHouse(lanes, [urlOf('sink')]),
     close: lanes.close,
   };
 }

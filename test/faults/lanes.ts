@@ -1,5 +1,5 @@
 /** What the lanes of an installation over Kafka lead to, held against what its workers have put out and ClickHouse has. */
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { decode, type OutputKind, outputKinds } from '../../services/core/records/codec.ts';
 import type { KafkaLanes } from '../../services/kafka-lanes.ts';
 import type { Log, LogRecord } from '../../services/ports/log/log.ts';
@@ -48,6 +48,35 @@ export async function lastPositions(lanes: KafkaLanes, tenants: readonly string[
     for await (const { key, position } of allOf(lanes.records(partition))) last[key] = position;
   }
   return last;
+}
+
+/**
+ * Waits until sinks have everything in ClickHouse that is in the topics of outputs. Their lag would not tell: it is as old
+ * as the last time it was measured, and workers may have put out a lot since.
+ */
+export async function untilInClickHouse(lanes: KafkaLanes, sinkUrls: readonly string[]): Promise<void> {
+  for (let partition = 0; partition < lanes.partitions; partition++) {
+    for (const { topic, log } of lanes.outputLogs(partition)) {
+      const { first, next } = await log.bounds();
+      if (first === next) continue;
+      const source = `${topic.split('.').at(-1)}/${partition}`;
+      const stored = async () => {
+        const positions = (await Promise.all(sinkUrls.map((url) => positionOf(url, source)))).flat();
+        expect({ source, stored: positions.some((position) => position >= next - 1) }).toEqual({
+          source,
+          stored: true,
+        });
+      };
+      await vi.waitFor(stored, { timeout: 60_000, interval: 50 });
+    }
+  }
+}
+
+/** Up to where a sink has brought a source into ClickHouse; empty where it says nothing of it. */
+async function positionOf(sinkUrl: string, source: string): Promise<number[]> {
+  const text = await (await fetch(`${sinkUrl}/metrics`)).text();
+  const found = /^hookwatch_sink_position\{.*\bsource="([^"]*)".*\} (\d+)$/gm;
+  return [...text.matchAll(found)].filter((match) => match[1] === source).map((match) => Number(match[2]));
 }
 
 export async function* allOf(log: Log): AsyncGenerator<LogRecord> {
