@@ -1,5 +1,5 @@
 /** What one run of the tests will do, and what came of it. */
-import { parseArgs } from 'node:util';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
 import type { Project } from './projects.ts';
 
 /** Tests that were left out, and what to do to run them. `failed` where that is a fault. */
@@ -23,6 +23,8 @@ export interface Outcome {
   passed: number;
   failed: number;
   notRun: NotRun[];
+  /** A line for each test and file that failed: what a long run has said of it is far above by then. */
+  failures: string[];
 }
 /** The parts of vitest's JSON report that count. */
 export interface Report {
@@ -30,7 +32,12 @@ export interface Report {
   numFailedTests: number;
   numPendingTests: number;
   numTodoTests: number;
-  testResults: { status: string; assertionResults: { status: string }[] }[];
+  testResults: {
+    name: string;
+    status: string;
+    message?: string;
+    assertionResults: { status: string; fullName: string; failureMessages?: string[] | null }[];
+  }[];
 }
 
 /** The project that runs a test file: the one with the longest suffix. */
@@ -86,12 +93,30 @@ export function planRun(args: string[], files: string[], projects: readonly Proj
  * @param code vitest's exit code
  */
 export function outcomeOf(report: Report | undefined, code: number, chosen: boolean, strict: boolean): Outcome {
-  if (!report) return { passed: 0, failed: 1, notRun: [] };
+  if (!report) return { passed: 0, failed: 1, notRun: [], failures: [] };
   const broken = report.testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
   );
   const failed = report.numFailedTests + broken.length;
   const skipped = report.numPendingTests + report.numTodoTests;
   const notRun = skipped > 0 && !chosen ? [{ name: `${skipped} skipped`, remedy: 'see above', failed: strict }] : [];
-  return { passed: report.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed, notRun };
+  return {
+    passed: report.numPassedTests,
+    failed: failed === 0 && code !== 0 ? 1 : failed,
+    notRun,
+    failures: [
+      ...broken.map(({ name, message = '' }) => lineOf(name, message)),
+      ...report.testResults.flatMap(({ name, assertionResults }) =>
+        assertionResults
+          .filter(({ status }) => status === 'failed')
+          .map(({ fullName, failureMessages }) => lineOf(`${name} > ${fullName}`, failureMessages?.[0] ?? '')),
+      ),
+    ],
+  };
+}
+
+const messageCharactersMax = 500;
+
+function lineOf(what: string, message: string): string {
+  return `${what}: ${stripVTControlCharacters(message).replaceAll(/\s+/g, ' ').slice(0, messageCharactersMax)}`;
 }

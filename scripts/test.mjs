@@ -25,15 +25,16 @@ const environment = {
   PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
 };
 
-const { passed, failed, notRun } = await run();
+const { passed, failed, notRun, failures } = await run();
 const leftOut = [...plan.notRun, ...notRun];
 const failedTotal = failed + leftOut.filter((entry) => entry.failed).length;
+for (const failure of failures) console.log(`FAILED: ${failure.replace(root, '')}`);
 for (const { name, remedy } of leftOut) console.log(`NOT RUN: ${name}: ${remedy}`);
 console.log(`${passed} passed, ${failedTotal} failed`);
 process.exitCode = failedTotal > 0 || passed === 0 ? 1 : 0;
 
 async function run() {
-  if (plan.names.length === 0) return { passed: 0, failed: 0, notRun: [] };
+  if (plan.names.length === 0) return { passed: 0, failed: 0, notRun: [], failures: [] };
   const folder = mkdtempSync(join(tmpdir(), 'hookwatch-test-'));
   const file = join(folder, 'report.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];

@@ -68,8 +68,15 @@ describe('the plan of a run', () => {
 });
 
 describe('the outcome of a run', () => {
-  const failedTest = { status: 'failed', assertionResults: [{ status: 'passed' }, { status: 'failed' }] };
-  const brokenFile = { status: 'failed', assertionResults: [] };
+  const failedTest = {
+    name: '/tree/test/a.test.ts',
+    status: 'failed',
+    assertionResults: [
+      { status: 'passed', fullName: 'adds' },
+      { status: 'failed', fullName: 'takes away', failureMessages: ['\u001b[31mexpected 2\u001b[39m\n  to be 1'] },
+    ],
+  };
+  const brokenFile = { name: '/tree/test/b.test.ts', status: 'failed', message: 'no such file', assertionResults: [] };
 
   test.each([
     { what: 'all passed', report: report({ passed: 3 }), code: 0, passed: 3, failed: 0 },
@@ -78,7 +85,15 @@ describe('the outcome of a run', () => {
     { what: 'something else threw', report: report(), code: 1, passed: 1, failed: 1 },
     { what: 'there is no report', report: undefined, code: 0, passed: 0, failed: 1 },
   ])('$what', ({ report, code, passed, failed }) => {
-    expect(outcomeOf(report, code, false, true)).toEqual({ passed, failed, notRun: [] });
+    expect(outcomeOf(report, code, false, true)).toMatchObject({ passed, failed, notRun: [] });
+  });
+
+  test('a line tells of each failure', () => {
+    const { failures } = outcomeOf(report({ failed: 1, results: [failedTest, brokenFile] }), 1, false, true);
+    expect(failures).toEqual([
+      '/tree/test/b.test.ts: no such file',
+      '/tree/test/a.test.ts > takes away: expected 2 to be 1',
+    ]);
   });
 
   test('skipped tests are not run, unless others were picked', () => {
