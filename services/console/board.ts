@@ -52,6 +52,9 @@ export interface DeliveryFacts {
   episode?: Episode;
 }
 
+/** Kinds of which nothing on the page is made: no reader is woken by a tick a second. */
+const shown: ReadonlySet<string> = new Set(['delivery', 'event', 'reject', 'episode', 'detection']);
+
 export interface BoardLimits {
   rowsPerColumn: number;
   detections: number;
@@ -263,8 +266,7 @@ export function createBoard(limits: BoardLimits = boardLimits): Board {
 
   return {
     apply(record, at) {
-      // Nothing on the page is made of them: no reader is woken by a tick a second.
-      if (record.kind === 'control' || record.kind === 'pane') return;
+      if (!shown.has(record.kind)) return;
       position = at;
       if (record.kind === 'delivery') applyDelivery(record.value);
       // The body is held once, with the delivery.

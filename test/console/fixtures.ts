@@ -78,6 +78,12 @@ export function makeEvent(given: Partial<Event> & { seq: number }): Event {
     location: 'WA1',
     flags: [],
     data: '{}',
+    origin: 'webhook',
+    actor: '',
+    correlation: '',
+    attributes: {},
+    unknown_fields: [],
+    endpoints: ['server-updated'],
     ...rest,
   };
 }

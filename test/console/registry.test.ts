@@ -13,7 +13,8 @@ function open(topicPrefix?: string) {
   };
 }
 
-const schemaOf = (kind: string) => schemas.find((schema) => schema.kind === kind)!;
+const schemaOf = (kind: string, version = 1) =>
+  schemas.find((schema) => schema.kind === kind && schema.version === version)!;
 const type = 'application/vnd.schemaregistry.v1+json';
 
 test.each(schemas)('schema $id is that of $kind, as text', async ({ id, schema }) => {
@@ -25,17 +26,24 @@ test.each(schemas)('schema $id is that of $kind, as text', async ({ id, schema }
 
 describe('subjects', () => {
   test('are the topics of the installation', async () => {
-    const topics = 'checkpoints control deliveries detections episodes events panes progress records rejects'.split(
-      ' ',
-    );
+    const topics = [
+      ...['backups', 'changes', 'checkpoints', 'control', 'coverage', 'deliveries', 'detections', 'episodes', 'events'],
+      ...['hierarchy', 'losses', 'panes', 'progress', 'reconciliations', 'records', 'rejects'],
+    ];
     expect((await open()('/subjects')).body).toEqual(topics.map((topic) => `hookwatch.${topic}-value`));
     expect((await open('acme.prod')('/subjects')).body).toContain('acme.prod.events-value');
   });
 
-  test.each(['1', 'latest'])('version %s of one that holds one kind', async (version) => {
-    const { body } = await open()(`/subjects/hookwatch.events-value/versions/${version}`);
-    const { id, schema } = schemaOf('event');
-    expect(body).toEqual({ subject: 'hookwatch.events-value', version: 1, id, schema: JSON.stringify(schema) });
+  test.each([
+    ['panes', 'pane', '1', 1],
+    ['panes', 'pane', 'latest', 1],
+    ['events', 'event', '1', 1],
+    ['events', 'event', '2', 2],
+    ['events', 'event', 'latest', 2],
+  ])('of %s, which hold one kind, %s: version %s', async (topic, kind, asked, version) => {
+    const { body } = await open()(`/subjects/hookwatch.${topic}-value/versions/${asked}`);
+    const { id, schema } = schemaOf(kind, version);
+    expect(body).toEqual({ subject: `hookwatch.${topic}-value`, version, id, schema: JSON.stringify(schema) });
   });
 
   test('one that holds two kinds has the versions of both', async () => {
@@ -44,8 +52,9 @@ describe('subjects', () => {
     const found = await Promise.all(
       (versions as number[]).map((version) => get(`/subjects/hookwatch.records-value/versions/${version}`)),
     );
-    expect(versions).toEqual([1, 2]);
-    expect(found.map(({ body }) => body.id)).toEqual([schemaOf('delivery').id, schemaOf('control').id]);
+    const held = [schemaOf('delivery'), schemaOf('control'), schemaOf('control', 2)];
+    expect(versions).toEqual([1, 2, 3]);
+    expect(found.map(({ body }) => body.id)).toEqual(held.map(({ id }) => id));
   });
 
   test('what clients add to a request changes nothing', async () => {

@@ -51,12 +51,18 @@ const perSecond = 150;
  */
 const pauseBytes = { min: 2_000, max: 75_000 };
 const tables: Record<OutputKind, string> = {
+  backup: 'backups',
+  change: 'changes',
   control: 'control',
+  coverage: 'coverage',
   delivery: 'deliveries',
   detection: 'detections',
   episode: 'episodes',
   event: 'events',
+  hierarchy: 'hierarchy',
+  loss: 'losses',
   pane: 'panes',
+  reconciliation: 'reconciliations',
   reject: 'rejects',
 };
 

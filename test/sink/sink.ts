@@ -2,7 +2,7 @@ import pino from 'pino';
 import { expect, onTestFinished } from 'vitest';
 import { step } from '../../services/core/flow/flow.ts';
 import { createState } from '../../services/core/flow/state.ts';
-import { encode, type OutputKind } from '../../services/core/records/codec.ts';
+import { encode, type OutputKind, outputKinds } from '../../services/core/records/codec.ts';
 import type { Log } from '../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import type { Warehouse } from '../../services/ports/warehouse/warehouse.ts';
@@ -10,7 +10,7 @@ import { createSink, type SinkOptions } from '../../services/sink/sink.ts';
 import { createRegistry, sinkMetrics } from '../../services/telemetry.ts';
 import { accountBody, alertBody, iso, laneOf, serverBody, startMs } from '../core/flow/lane.ts';
 
-export const kinds: OutputKind[] = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject'];
+export const kinds: readonly OutputKind[] = outputKinds;
 
 /** Outputs of every kind, amendments among them. */
 export async function outputsOfALane(servers = 7): Promise<Log> {

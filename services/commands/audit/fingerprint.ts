@@ -51,9 +51,9 @@ export function fieldText({ form }: Field, value: unknown): string | Buffer {
   if (form === 'boolean') return value ? '1' : '0';
   if (form === 'texts') return (value as string[]).map(framed).join('');
   if (form === 'map') {
-    const entries = Object.entries(value as Record<string, string>);
+    const entries = Object.entries(value as Record<string, string | number>);
     entries.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-    return entries.map(([key, text]) => framed(key) + framed(text)).join('');
+    return entries.map(([key, held]) => framed(key) + framed(String(held))).join('');
   }
   return String(value);
 }
@@ -67,7 +67,7 @@ function textSql({ name, form, nullable }: Field): string {
     time: `toString(toUnixTimestamp64Milli(${column}))`,
     boolean: `toString(toUInt8(${column}))`,
     texts: `arrayStringConcat(arrayMap(t -> ${framedSql('t')}, ${column}))`,
-    map: `arrayStringConcat(arrayMap(k -> concat(${framedSql('k')}, ${framedSql(`${column}[k]`)}), arraySort(mapKeys(${column}))))`,
+    map: `arrayStringConcat(arrayMap(k -> concat(${framedSql('k')}, ${framedSql(`toString(${column}[k])`)}), arraySort(mapKeys(${column}))))`,
   }[form];
   return nullable ? `ifNull(${sql}, '')` : sql;
 }

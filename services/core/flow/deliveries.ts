@@ -88,6 +88,12 @@ function workFact(context: StepContext, delivery: Delivery, fact: Fact): void {
     location: fact.location,
     flags,
     data: fact.data,
+    origin: delivery.origin,
+    actor: '',
+    correlation: '',
+    attributes: {},
+    unknown_fields: [],
+    endpoints: [delivery.endpoint],
   });
   if (!tooLate) relate(context, occurrence, observation.creation);
 }

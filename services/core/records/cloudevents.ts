@@ -68,6 +68,18 @@ function detailsOf({ kind, value }: Output): Pick<Attributes, 'time' | 'subject'
       return { time: value.minute, subject: value.account };
     case 'detection':
       return { time: value.fired_at, subject: value.account, event: value.events[0] };
+    case 'change':
+      return { time: value.time, subject: value.subject, event: value.event };
+    case 'hierarchy':
+      return { time: value.valid_to ?? value.valid_from, subject: value.account, event: value.event || undefined };
+    case 'loss':
+      return { time: value.hour, subject: value.endpoint };
+    case 'backup':
+      return { time: value.last_report_at, subject: value.server, event: value.events.at(-1) };
+    case 'coverage':
+      return { time: value.ended_at ?? value.started_at, subject: value.account };
+    case 'reconciliation':
+      return { time: value.completed_at ?? value.started_at, subject: value.account };
     case 'reject':
       return {
         time: value.received_at,

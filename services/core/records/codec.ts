@@ -9,7 +9,21 @@ import { type RecordTypes, schemas } from './generated.ts';
 
 export type RecordKind = keyof RecordTypes;
 /** What the flow makes of a lane: each kind has a table, and where others read along, a topic. */
-export const outputKinds = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject'] as const;
+export const outputKinds = [
+  'delivery',
+  'control',
+  'event',
+  'episode',
+  'pane',
+  'detection',
+  'reject',
+  'change',
+  'hierarchy',
+  'loss',
+  'backup',
+  'coverage',
+  'reconciliation',
+] as const;
 export type OutputKind = (typeof outputKinds)[number];
 /** A decoded frame: `{ kind: 'delivery', value: Delivery }` and so on. */
 export type DecodedRecord = { [K in RecordKind]: { kind: K; value: RecordTypes[K] } }[RecordKind];

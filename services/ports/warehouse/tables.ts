@@ -5,12 +5,18 @@ export type TableKind = OutputKind | 'refusal';
 
 /** The view of a kind of record, for people: each id's highest version, unless withdrawn. */
 export const viewOf: Record<TableKind, string> = {
+  backup: 'hookwatch.backups',
+  change: 'hookwatch.changes',
   control: 'hookwatch.control',
+  coverage: 'hookwatch.coverage',
   delivery: 'hookwatch.deliveries',
   detection: 'hookwatch.detections',
   episode: 'hookwatch.episodes',
   event: 'hookwatch.events',
+  hierarchy: 'hookwatch.hierarchy',
+  loss: 'hookwatch.losses',
   pane: 'hookwatch.panes',
+  reconciliation: 'hookwatch.reconciliations',
   refusal: 'hookwatch.sink_refused',
   reject: 'hookwatch.rejects',
 };

@@ -24,8 +24,12 @@ const primitives: Record<string, fc.Arbitrary<unknown>> = {
 
 /** Any value of a kind of record, over the whole range of its newest schema. */
 export function arbitraryRecord<K extends keyof RecordTypes>(kind: K): fc.Arbitrary<RecordTypes[K]> {
-  const { schema } = schemas.findLast((row) => row.kind === kind)!;
-  return arbitrary(schema as Schema) as fc.Arbitrary<RecordTypes[K]>;
+  return arbitraryOf<RecordTypes[K]>(schemas.findLast((row) => row.kind === kind)!.schema);
+}
+
+/** The same of a schema that need not be the newest. */
+export function arbitraryOf<T>(schema: object): fc.Arbitrary<T> {
+  return arbitrary(schema as Schema) as fc.Arbitrary<T>;
 }
 
 function arbitrary(type: Schema['type']): fc.Arbitrary<unknown> {
@@ -43,7 +47,7 @@ function arbitrary(type: Schema['type']): fc.Arbitrary<unknown> {
     case 'array':
       return fc.array(arbitrary(type.items!), { maxLength: 5 });
     case 'map':
-      // avsc drops a key `__proto__`; the only map, headers, has keys from a list.
+      // avsc drops a key `__proto__`; no map has keys from outside but for names in snake_case and of endpoints.
       return fc.dictionary(
         text.filter((key) => key !== '__proto__'),
         arbitrary(type.values!),

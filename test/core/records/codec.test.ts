@@ -14,6 +14,7 @@ import { schemas } from '../../../services/core/records/generated.ts';
 import { arbitraryRecord } from './arbitrary.ts';
 
 const kinds = [...new Set(schemas.map(({ kind }) => kind))];
+const newestOf = (wanted: RecordKind) => schemas.findLast(({ kind }) => kind === wanted)!;
 
 function pane(more: Partial<Pane> = {}): Pane {
   return {
@@ -69,7 +70,7 @@ describe('a frame', () => {
     expect([...bytes]).toEqual([0, 1, 2, 3, 4, 4, 0x61, 0x62, 1]);
   });
 
-  test.each(schemas.map(({ kind, id }) => ({ kind, id })))('of $kind carries the id $id', ({ kind, id }) => {
+  test.each(kinds.map((kind) => ({ kind, id: newestOf(kind).id })))('of $kind carries the id $id', ({ kind, id }) => {
     const [value] = fc.sample(arbitraryRecord(kind), { numRuns: 1, seed: 1 });
     expect(schemaIdOf(encode(kind, value!))).toBe(id);
   });

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createCodec, encode, FrameError } from '../../../services/core/records/codec.ts';
-import { schemas } from '../../../services/core/records/generated.ts';
+import { type Control, type Delivery, schemas } from '../../../services/core/records/generated.ts';
 import { placeFields, placeOf, placeOfAnyVersion } from '../../../services/core/records/place.ts';
-import { arbitraryRecord } from './arbitrary.ts';
+import { arbitraryOf, arbitraryRecord } from './arbitrary.ts';
 
 const versions = schemas.filter(({ kind }) => kind === 'delivery' || kind === 'control');
 
 describe.each(versions)('$kind, version $version', (version) => {
   const codec = createCodec([version]);
-  const records = arbitraryRecord(version.kind as 'delivery' | 'control');
+  const records = arbitraryOf<Delivery | Control>(version.schema);
 
   test('begins with the fields of a place', () => {
     const { fields } = version.schema as { fields: { name: string }[] };

@@ -28,7 +28,10 @@ function found(records: Partial<Omit<KafkaTopic, 'config'>> & { config?: Record<
 }
 
 test('there is a topic for the lanes, one per kind of output, and two for checkpoints', () => {
-  const outputs = ['control', 'deliveries', 'detections', 'episodes', 'events', 'panes', 'rejects'];
+  const outputs = [
+    ...['backups', 'changes', 'control', 'coverage', 'deliveries', 'detections', 'episodes', 'events', 'hierarchy'],
+    ...['losses', 'panes', 'reconciliations', 'rejects'],
+  ];
   const names = ['records', 'checkpoints', 'progress', ...outputs].map((name) => `hw.${name}`);
   expect([...wantedTopics(settings({ prefix: 'hw' })).keys()].sort()).toEqual(names.sort());
   expect(topicsOf('hw').outputs.delivery).toBe('hw.deliveries');
