@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { centurylinkEvents } from './core/providers/centurylink/event-names.ts';
@@ -13,12 +13,15 @@ import { type KafkaConfig, kafkaSettingNames, parseKafkaSettings } from './kafka
 /** An endpoint as configured. `token` is only known under `demo: true`; elsewhere only its hash is. */
 export interface EndpointConfig {
   name: string;
-  provider: 'centurylink';
-  event: (typeof centurylinkEvents)[number];
+  provider: string;
+  /** Empty where the provider's bodies say what they are. */
+  event: string;
   /** Owning account, without the provider, in upper case. */
   account: string;
   recursive: boolean;
   tokenSha256: string;
+  /** Taken besides, each until it ends by the edge's clock; hashed alike. */
+  otherTokens?: readonly { sha256: string; endsAtMs?: number }[];
   token?: string;
 }
 
@@ -41,19 +44,23 @@ export interface TenantConfig {
 /** A public key that verifies a provider's signatures; several may be active at once. */
 export interface KeyConfig {
   id: string;
-  provider: 'centurylink';
+  provider: string;
   pem: string;
 }
 
 export interface Config {
   dataFolder: string;
   configFile: string;
+  /** What `hookwatch endpoints` writes and every edge reads. */
+  endpointsFile: string;
   host: string;
   /** Port 0 lets the system choose. */
   ports: { edge: number; edgeInternal: number; console: number; clickhouse: number; worker: number; sink: number };
   /** Where workers and sinks that are processes of their own can be asked. A host name stands for all its addresses. */
   workerUrls: string[];
   sinkUrls: string[];
+  /** Where each edge says which endpoints it has: on either of its ports. */
+  edgeUrls: string[];
   /** An own ClickHouse server; unset: the embedded engine. */
   clickhouseUrl: string | undefined;
   clickhouseUser: string | undefined;
@@ -105,6 +112,7 @@ const segmentsPerJournalMin = 8;
 const environmentSchema = z.object({
   HOOKWATCH_DATA: z.string().min(1).default('./data'),
   HOOKWATCH_CONFIG: z.string().min(1).default('./hookwatch.yaml'),
+  HOOKWATCH_ENDPOINTS_FILE: z.string().min(1).optional(),
   HOOKWATCH_HOST: z.string().min(1).default('127.0.0.1'),
   HOOKWATCH_EDGE_PORT: port.default(8080),
   HOOKWATCH_EDGE_INTERNAL_PORT: port.default(8081),
@@ -114,6 +122,7 @@ const environmentSchema = z.object({
   HOOKWATCH_SINK_PORT: port.default(8083),
   HOOKWATCH_WORKERS: urlList.default([]),
   HOOKWATCH_SINKS: urlList.default([]),
+  HOOKWATCH_EDGES: urlList.default([]),
   CLICKHOUSE_URL: z.url().optional(),
   CLICKHOUSE_USER: z.string().optional(),
   CLICKHOUSE_PASSWORD: z.string().optional(),
@@ -241,6 +250,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   return {
     dataFolder: resolve(env.HOOKWATCH_DATA),
     configFile,
+    endpointsFile: resolve(env.HOOKWATCH_ENDPOINTS_FILE ?? join(env.HOOKWATCH_DATA, 'endpoints.json')),
     host: env.HOOKWATCH_HOST,
     ports: {
       edge: shift(env.HOOKWATCH_EDGE_PORT),
@@ -252,6 +262,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     },
     workerUrls: orHere(env.HOOKWATCH_WORKERS, env.HOOKWATCH_HOST, shift(env.HOOKWATCH_WORKER_PORT)),
     sinkUrls: orHere(env.HOOKWATCH_SINKS, env.HOOKWATCH_HOST, shift(env.HOOKWATCH_SINK_PORT)),
+    edgeUrls: orHere(env.HOOKWATCH_EDGES, '127.0.0.1', shift(env.HOOKWATCH_EDGE_INTERNAL_PORT)),
     clickhouseUrl: env.CLICKHOUSE_URL,
     clickhouseUser: env.CLICKHOUSE_USER,
     clickhousePassword: env.CLICKHOUSE_PASSWORD,

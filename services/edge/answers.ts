@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Provider } from '../core/providers/provider.ts';
 import type { JournalRefusal } from './journal.ts';
 
 /** Why a request to /in/ left no delivery on disk. These are the `reason` labels of the ledger. */
@@ -15,8 +16,8 @@ export type RefusalReason =
   | 'timeout'
   | 'aborted';
 
-/** The reasons that are answered here; a sender that timed out or went away cannot be. */
-export type AnsweredReason = Exclude<RefusalReason, 'timeout' | 'aborted'>;
+/** The reasons that every provider is answered alike; a sender that timed out or went away cannot be. */
+export type AnsweredReason = Exclude<RefusalReason, 'rejected_over_quota' | 'timeout' | 'aborted'>;
 
 export interface Answer {
   readonly status: number;
@@ -25,7 +26,6 @@ export interface Answer {
 }
 
 const retry = ['Retry-After', '1'];
-const challenge = ['WWW-Authenticate', 'Tier3-RsaSha1'];
 
 /** JSON answers, rendered once. */
 export const refusals: Readonly<Record<AnsweredReason, Answer>> = {
@@ -43,17 +43,11 @@ export const refusals: Readonly<Record<AnsweredReason, Answer>> = {
   content_encoding: refusal(415, 'content encoding not supported', 'Send the body as it is, without compression.'),
   media_type: refusal(415, 'media type not supported', 'Send application/json.'),
   body_too_large: refusal(413, 'body too large', 'A body may have up to 262144 bytes.'),
-  rejected_over_quota: rejection('not verified'),
 };
 
-/** 401: the signature does not hold. */
-export function rejection(error: string): Answer {
-  return refusal(
-    401,
-    error,
-    'Tier3-RsaSha1 must be the signature of the body by a key that is trusted here.',
-    challenge,
-  );
+/** 401: what the provider signs or presents does not hold. */
+export function rejection({ challenge, hint }: Provider, error: string): Answer {
+  return refusal(401, error, hint, challenge === '' ? [] : ['WWW-Authenticate', challenge]);
 }
 
 function refusal(status: number, error: string, hint: string, headers: readonly string[] = []): Answer {

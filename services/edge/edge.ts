@@ -20,7 +20,7 @@ import { defaultLimits, type EdgeLimits } from './limits.ts';
 import { createProducer } from './producer.ts';
 import { createReadiness } from './readiness.ts';
 import { createReminder, type Reminder } from './reminder.ts';
-import { assertSha1Verification } from './selftest.ts';
+import { assertVerification } from './selftest.ts';
 import { createEdgeServer, timedOut } from './server.ts';
 import { type EdgeState, readState, writeState } from './state.ts';
 import { createTicker } from './ticker.ts';
@@ -73,11 +73,11 @@ export interface Edge {
   tick(): void;
 }
 
-/** Reads the journal's end and the state, and puts an edge together. Rejects when this host cannot verify SHA-1. */
+/** Reads the journal's end and the state, and puts an edge together. Rejects when this host cannot verify what providers sign with. */
 export async function createEdge(options: EdgeOptions): Promise<Edge> {
   const { log, metrics, registry, logger, tenants, time = systemTime, randomId = randomBoot } = options;
   const limits: EdgeLimits = { ...defaultLimits, ...options.limits };
-  assertSha1Verification();
+  assertVerification();
   const lanes = tenants.map((tenant) => tenant.name);
   const clock = createEdgeClock(time, await newestStamp(log, logger), (suspect) =>
     reportClock(suspect, metrics, logger),

@@ -1,13 +1,14 @@
-import { createPublicKey, hash } from 'node:crypto';
-import type { EndpointConfig, KeyConfig, TenantConfig } from '../config.ts';
-import type { VerificationKey } from '../core/providers/centurylink/verify.ts';
+import { hash } from 'node:crypto';
+import type { KeyConfig, TenantConfig } from '../config.ts';
+import type { Provider, VerificationKey } from '../core/providers/provider.ts';
+import { providers } from '../core/providers/providers.ts';
 import { createQuota, type Quota } from './quota.ts';
 
 /** An endpoint as the hot route needs it. */
 export interface Endpoint {
   readonly tenant: string;
   readonly name: string;
-  readonly provider: EndpointConfig['provider'];
+  readonly provider: Provider;
   readonly event: string;
   /** provider:account */
   readonly account: string;
@@ -28,21 +29,28 @@ export interface EndpointOptions {
   monotonicMs: () => number;
 }
 
-/** Parses every key and lists every endpoint under the hash of its token. Throws when a key is no public RSA key. */
+/** Parses every key and lists every endpoint under the hash of its token. Throws when a key is none of its provider. */
 export function indexEndpoints(options: EndpointOptions): FindEndpoint {
   const { tenants, demoKeyPem, rejectedPerMinuteMax, monotonicMs } = options;
-  const keys = options.keys.map(({ id, provider, pem }) => ({ provider, ...parseKey(id, pem) }));
-  const demoKey = demoKeyPem === undefined ? [] : [parseKey('demo', demoKeyPem)];
+  const keys = options.keys.map(({ id, provider, pem }) => ({
+    provider,
+    ...parseKey(providerNamed(provider), id, pem),
+  }));
   const byHash = new Map<string, Endpoint>();
   for (const tenant of tenants) {
-    for (const { name, provider, event, account, tokenSha256 } of tenant.endpoints) {
+    for (const { name, provider: providerName, event, account, tokenSha256 } of tenant.endpoints) {
+      const provider = providerNamed(providerName);
+      const demoKey = tenant.demo && demoKeyPem !== undefined && provider.trust === 'public-key';
       byHash.set(tokenSha256, {
         tenant: tenant.name,
         name,
         provider,
         event,
-        account: `${provider}:${account}`,
-        keys: [...keys.filter((key) => key.provider === provider), ...(tenant.demo ? demoKey : [])],
+        account: `${providerName}:${account}`,
+        keys: [
+          ...keys.filter((key) => key.provider === providerName),
+          ...(demoKey ? [parseKey(provider, 'demo', demoKeyPem)] : []),
+        ],
         rejectedQuota: createQuota(rejectedPerMinuteMax, monotonicMs),
       });
     }
@@ -58,12 +66,16 @@ export function indexEndpoints(options: EndpointOptions): FindEndpoint {
   };
 }
 
-function parseKey(id: string, pem: string): VerificationKey {
+function providerNamed(name: string): Provider {
+  const provider = providers.get(name);
+  if (!provider) throw new Error(`Cannot verify deliveries of ${name}: there is no such provider`);
+  return provider;
+}
+
+function parseKey(provider: Provider, id: string, text: string): VerificationKey {
   try {
-    const key = createPublicKey(pem);
-    if (key.asymmetricKeyType === 'rsa') return { id, key };
-    throw new TypeError(`its type is ${key.asymmetricKeyType}`);
+    return provider.parseKey(id, text);
   } catch (cause) {
-    throw new Error(`Cannot read key ${id} as a public RSA key in PEM: ${(cause as Error).message}`, { cause });
+    throw new Error(`Cannot read key ${id} of ${provider.name}: ${(cause as Error).message}`, { cause });
   }
 }

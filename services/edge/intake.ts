@@ -4,7 +4,7 @@
  * Node's own request and response are used throughout: wrappers around them cost as much as the journal does.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { type SignatureVerdict, verifyCenturylink } from '../core/providers/centurylink/verify.ts';
+import type { SignatureVerdict } from '../core/providers/provider.ts';
 import { encode } from '../core/records/codec.ts';
 import { type AnsweredReason, acceptance, refusals, rejection, writeAnswer, writeEarlyAnswer } from './answers.ts';
 import type { EdgeClock } from './clock.ts';
@@ -30,11 +30,10 @@ export interface IntakeOptions {
   timedOut: (incoming: IncomingMessage) => boolean;
 }
 
-/** Headers that are kept as evidence. Never one that holds a secret of ours or of the sender's. */
-const evidence = [
+/** Headers of every request that are kept as evidence. Never one that holds a secret of ours or of the sender's. */
+const commonEvidence = [
   'content-type',
   'content-length',
-  'tier3-rsasha1',
   'user-agent',
   'expect',
   'x-forwarded-for',
@@ -43,6 +42,8 @@ const evidence = [
 ] as const;
 /** About what a frame has beyond its headers and body. */
 const frameBytes = 256;
+/** Stands where a header carried a secret that was not known. */
+const withheld = '(withheld)';
 const jsonMediaType = /^application\/json$|^[^/\s]+\/[^/\s]+\+json$/;
 
 export function createIntake(options: IntakeOptions): Intake {
@@ -96,7 +97,7 @@ export function createIntake(options: IntakeOptions): Intake {
 
   function verify(endpoint: Endpoint, headers: IncomingHttpHeaders, body: Buffer): SignatureVerdict {
     const startedMs = clock.monotonicMs();
-    const verdict = verifyCenturylink(body, headers['tier3-rsasha1'] as string | undefined, endpoint.keys);
+    const verdict = endpoint.provider.verify({ body, headers, nowMs: clock.stamp() }, endpoint.keys);
     ledger.verified(clock.monotonicMs() - startedMs);
     return verdict;
   }
@@ -112,7 +113,7 @@ export function createIntake(options: IntakeOptions): Intake {
     const flags = clock.suspect() ? ['clock_suspect'] : [];
     journal.submit({
       lane: endpoint.tenant,
-      bytes: body.length + (headers['tier3-rsasha1']?.length ?? 0) + frameBytes,
+      bytes: body.length + charactersOf(headers) + frameBytes,
       encode: ({ boot, seq, id }, receivedAt) =>
         encode('delivery', {
           tenant: endpoint.tenant,
@@ -122,13 +123,13 @@ export function createIntake(options: IntakeOptions): Intake {
           id,
           received_at: receivedAt,
           endpoint: endpoint.name,
-          provider: endpoint.provider,
+          provider: endpoint.provider.name,
           event_name: endpoint.event,
           account: endpoint.account,
           origin: 'webhook',
           verdict: verdict.verdict,
           verdict_reason: verdict.verdict === 'rejected' ? verdict.reason : '',
-          key_id: verdict.verdict === 'verified' ? verdict.keyId : '',
+          key_id: 'keyId' in verdict ? verdict.keyId : '',
           headers,
           body,
           flags,
@@ -140,7 +141,8 @@ export function createIntake(options: IntakeOptions): Intake {
           ledger.journaledAfterRefusal();
           return;
         }
-        writeAnswer(outgoing, verdict.verdict === 'verified' ? acceptance(id) : rejection(verdict.reason));
+        const answer = verdict.verdict === 'rejected' ? rejection(endpoint.provider, verdict.reason) : acceptance(id);
+        writeAnswer(outgoing, answer);
         ledger.journaled(endpoint, verdict.verdict, clock.monotonicMs() - startedMs);
       },
       refused: (reason) => refuse(outgoing, reason, startedMs),
@@ -166,10 +168,18 @@ export function createIntake(options: IntakeOptions): Intake {
     readBody(incoming, outgoing, startedMs, (body) => {
       const verdict = verify(endpoint, headers, body);
       if (verdict.verdict === 'rejected' && !endpoint.rejectedQuota.take()) {
-        refuse(outgoing, 'rejected_over_quota', startedMs);
+        writeAnswer(outgoing, rejection(endpoint.provider, 'not verified'));
+        ledger.refused('rejected_over_quota', clock.monotonicMs() - startedMs);
         return;
       }
-      write(endpoint, keptHeaders(headers, limits.headerCharactersMax), body, verdict, outgoing, startedMs);
+      write(
+        endpoint,
+        keptHeaders(endpoint, headers, verdict, limits.headerCharactersMax),
+        body,
+        verdict,
+        outgoing,
+        startedMs,
+      );
     });
   };
 }
@@ -191,11 +201,27 @@ function isJson(contentType: string): boolean {
   return jsonMediaType.test(contentType.split(';', 1)[0]!.trim().toLowerCase());
 }
 
-function keptHeaders(headers: IncomingHttpHeaders, charactersMax: number): Record<string, string> {
+/** The evidence. Of a header that carries a shared secret only the id of the key that it proved is kept. */
+function keptHeaders(
+  { provider }: Endpoint,
+  headers: IncomingHttpHeaders,
+  verdict: SignatureVerdict,
+  charactersMax: number,
+): Record<string, string> {
   const kept: Record<string, string> = {};
-  for (const name of evidence) {
+  for (const name of [...commonEvidence, ...provider.evidence]) {
     const value = headers[name];
     if (typeof value === 'string') kept[name] = value.length > charactersMax ? value.slice(0, charactersMax) : value;
   }
+  for (const name of provider.secretHeaders) {
+    // A wrong secret may be the right one of yesterday, or of somewhere else.
+    if (headers[name] !== undefined) kept[name] = 'keyId' in verdict ? verdict.keyId : withheld;
+  }
   return kept;
+}
+
+function charactersOf(headers: Readonly<Record<string, string>>): number {
+  let characters = 0;
+  for (const name in headers) characters += name.length + headers[name]!.length;
+  return characters;
 }

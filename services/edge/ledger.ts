@@ -20,7 +20,8 @@ export interface Ledger {
 
 export function createLedger(metrics: EdgeMetrics): Ledger {
   // Prometheus sees a rise from 0 only where it has seen the 0.
-  for (const reason of [...Object.keys(refusals), 'timeout', 'aborted']) metrics.refused.inc({ reason }, 0);
+  for (const reason of [...Object.keys(refusals), 'rejected_over_quota', 'timeout', 'aborted'])
+    metrics.refused.inc({ reason }, 0);
 
   function leave(ms: number): void {
     metrics.requestsInFlight.dec();
@@ -33,7 +34,7 @@ export function createLedger(metrics: EdgeMetrics): Ledger {
       metrics.requestsInFlight.inc();
     },
     journaled({ provider, event }, verdict, ms) {
-      metrics.journaled.inc({ provider, event, verdict });
+      metrics.journaled.inc({ provider: provider.name, event, verdict });
       leave(ms);
     },
     refused(reason, ms) {

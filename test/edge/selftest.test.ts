@@ -1,23 +1,25 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { assertSha1Verification } from '../../services/edge/selftest.ts';
+import { assertVerification, knownAnswers } from '../../services/edge/selftest.ts';
 import { prepareEdge } from './fixture.ts';
 
-describe('the self-test of SHA-1 verification', () => {
-  test('passes where OpenSSL allows it', () => {
-    expect(() => assertSha1Verification()).not.toThrow();
+describe('the self-test of verification', () => {
+  test.each(knownAnswers)('$algorithm passes where OpenSSL allows it', (answer) => {
+    expect(answer.holds()).toBe(true);
+    expect(() => assertVerification([answer])).not.toThrow();
   });
 
-  test.each([
-    {
-      what: 'throws',
-      verify: () => {
-        throw new Error('error:03000098:digital envelope routines::invalid digest');
-      },
-    },
-    { what: 'says no', verify: () => ({ verdict: 'rejected', reason: 'signature mismatch' }) as const },
-  ])('says what to do where verification $what', ({ verify }) => {
-    expect(() => assertSha1Verification(verify)).toThrow(/forbids SHA-1.*OPENSSL_CONF.*update-crypto-policies/s);
+  test.each(knownAnswers)('$algorithm: says what to do where verification says no, or throws', (answer) => {
+    const forbidden = () => {
+      throw new Error('error:03000098:digital envelope routines::invalid digest');
+    };
+    const told = new RegExp(`forbids ${answer.algorithm}.*${answer.usedBy}.*OPENSSL_CONF`);
+    expect(() => assertVerification([{ ...answer, holds: () => false }])).toThrow(told);
+    expect(() => assertVerification([{ ...answer, holds: forbidden }])).toThrow(told);
+  });
+
+  test('Red Hat has a command of its own for SHA-1', () => {
+    expect(() => assertVerification([{ ...knownAnswers[0]!, holds: () => false }])).toThrow(/update-crypto-policies/);
   });
 });
 
@@ -29,6 +31,6 @@ test.each([
   },
 ])('a key that is $what is named', async ({ pem }) => {
   await expect(prepareEdge({ keys: [{ id: 'rotated', provider: 'centurylink', pem }] })).rejects.toThrow(
-    /^Cannot read key rotated as a public RSA key in PEM: /,
+    /^Cannot read key rotated of centurylink: it is no public (RSA )?key/,
   );
 });

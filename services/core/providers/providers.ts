@@ -1,5 +1,11 @@
-import { decodeCenturylink } from './centurylink/decode.ts';
-import type { Decode } from './provider.ts';
+import centurylink from './centurylink/provider.ts';
+import type { Decode, Provider } from './provider.ts';
 
-/** Every provider that the flow can decode, by the name that endpoints give. */
-export const decoders: ReadonlyMap<string, Decode> = new Map([['centurylink', decodeCenturylink]]);
+/** Every provider. One is added by a line here and a folder beside this file. */
+const all: readonly Provider[] = [centurylink];
+
+/** By the name that endpoints give. */
+export const providers: ReadonlyMap<string, Provider> = new Map(all.map((provider) => [provider.name, provider]));
+
+/** What the flow decodes with. */
+export const decoders: ReadonlyMap<string, Decode> = new Map(all.map(({ name, decode }) => [name, decode]));

@@ -6,7 +6,9 @@
  */
 import type { Delivery } from '../../records/generated.ts';
 import { isObject, type JsonObject, objectOf, objectsOf, parseJsonObject, textOf } from '../json.ts';
-import type { Action, AlertTrigger, Decoded, Fact } from '../provider.ts';
+import { type AlertTrigger, type Decoded, type FactParts, fact } from '../provider.ts';
+
+type Action = 'created' | 'updated' | 'deleted' | 'notified';
 
 export function decodeCenturylink(delivery: Delivery): Decoded {
   const event = events.get(delivery.event_name);
@@ -37,7 +39,7 @@ function decodeAccount(body: JsonObject, action: Action, data: string): Decoded 
   const alias = textOf(body, 'accountAlias') ?? hrefSegment(body, 'self', 'accounts');
   if (alias === undefined) return accountMissing('accountAlias');
   const parent = textOf(body, 'parentAlias') ?? hrefSegment(body, 'parentAccount', 'accounts');
-  return fact({
+  return factOf({
     entity: 'account',
     action,
     alias,
@@ -53,7 +55,7 @@ function decodeUser(body: JsonObject, action: Action, data: string): Decoded {
   if (alias === undefined) return accountMissing('accountAlias or accountUri');
   const subject = textOf(body, 'userName') ?? pathSegment(textOf(body, 'uri'), 'users');
   if (subject === undefined) return subjectMissing('userName');
-  return fact({ entity: 'user', action, alias, subject, key: subject.toLowerCase(), data });
+  return factOf({ entity: 'user', action, alias, subject, key: subject.toLowerCase(), data });
 }
 
 /** A Server body names its account in links only; the `id` of a link is not to be trusted (the FAQ's sample is wrong). */
@@ -66,7 +68,7 @@ function decodeServer(body: JsonObject, action: Action, data: string): Decoded {
   const changeInfo = objectOf(body, 'changeInfo') ?? {};
   const createdAt = timeOf(changeInfo, 'createdDate');
   const modifiedAt = timeOf(changeInfo, 'modifiedDate');
-  return fact({
+  return factOf({
     entity: 'server',
     action,
     alias,
@@ -86,7 +88,7 @@ function decodeAlert(body: JsonObject, action: Action, data: string): Decoded {
   if (subject === undefined) return subjectMissing('serverName');
   const triggers = objectsOf(body, 'triggers').map(decodeTrigger);
   const times = triggers.map((trigger) => trigger.endedAt ?? trigger.startedAt).filter((time) => time !== undefined);
-  return fact({
+  return factOf({
     entity: 'alert',
     action,
     alias,
@@ -107,23 +109,10 @@ function decodeTrigger(trigger: JsonObject): AlertTrigger {
   };
 }
 
-type FactParts = Pick<Fact, 'entity' | 'action' | 'subject' | 'data'> & { alias: string } & Partial<Fact>;
+type Parts = Omit<FactParts, 'account'> & { alias: string };
 
-function fact({ alias, ...parts }: FactParts): Decoded {
-  return {
-    ok: true,
-    fact: {
-      account: accountName(alias),
-      parentAccount: '',
-      key: parts.subject.toUpperCase(),
-      location: '',
-      time: undefined,
-      createdAt: undefined,
-      modifiedAt: undefined,
-      triggers: [],
-      ...parts,
-    },
-  };
+function factOf({ alias, ...parts }: Parts): Decoded {
+  return fact({ account: accountName(alias), ...parts });
 }
 
 function accountName(alias: string): string {
