@@ -24,6 +24,7 @@ import { createSinkShares } from './sink/shares.ts';
 import { createSink } from './sink/sink.ts';
 import type { SinkSource } from './sink/source.ts';
 import { consoleMetrics, createRegistry, forwarderMetrics, sinkMetrics, workerMetrics } from './telemetry.ts';
+import { createKnowledge } from './worker/knowledge.ts';
 import { createShares } from './worker/shares.ts';
 import { createWorker } from './worker/worker.ts';
 
@@ -74,7 +75,7 @@ export async function runWorker(config: Config): Promise<Running> {
     logger,
   });
   // Tools and the console ask for it under whatever name or address they know; it holds no secret.
-  const routes = new Hono().get('/lanes', (c) => c.json(shares.lanes()));
+  const routes = new Hono().get('/lanes', (c) => c.json(shares.lanes())).route('/', createKnowledge(shares.stateOf));
   const { run, troubles } = shares;
   const stop = () => shares.stop(drainMs);
   return startProcess({ name: 'worker', config, kafka, lanes, registry, routes, run, stop, troubles });

@@ -31,6 +31,7 @@ import {
   sinkMetrics,
   workerMetrics,
 } from './telemetry.ts';
+import { createKnowledge } from './worker/knowledge.ts';
 import { createWorker } from './worker/worker.ts';
 
 /** A process that works. `failed` rejects when it can no longer do so. */
@@ -157,7 +158,14 @@ export async function runPipeline(config: Config): Promise<Running> {
   const sources = [{ name: 'outputs', log: outputs }];
   const sink = createSink({ sources, warehouse, metrics: sinkMetrics(registry), logger });
   const hosts = [...loopbackHosts, config.host, ...config.consoleHosts];
-  const page = createConsole({ outputs, logger, hosts, lanes: worker.lanes, metrics: consoleMetrics(registry) });
+  const page = createConsole({
+    outputs,
+    logger,
+    hosts,
+    lanes: worker.lanes,
+    routes: createKnowledge(worker.stateOf),
+    metrics: consoleMetrics(registry),
+  });
   await page.start();
   const app = createStatusApp(registry, () => [...worker.troubles(), ...sink.troubles()], page.app);
   const served = await serve(app, config.host, config.ports.console);

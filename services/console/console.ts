@@ -25,6 +25,8 @@ export interface ConsoleOptions {
   readersMax?: number;
   /** What workers say of their lanes, by tenant: served at /lanes. */
   lanes?: () => Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** Further routes, behind the same guard. */
+  routes?: Hono;
   /** Host names that requests may carry, without port; the loopback ones unless given. */
   hosts?: readonly string[];
   /** Of the topics that the registry names. Default `hookwatch`. */
@@ -81,6 +83,7 @@ export function createConsole(options: ConsoleOptions): Console {
       return c.json({ error: `workers cannot be asked: ${(error as Error).message}` }, 502);
     }
   });
+  if (options.routes) app.route('/', options.routes);
   app.get('/live', live.handle);
   app.get('/deliveries/:id', detail.showDelivery);
   app.get('/detections/:id', detail.showDetection);

@@ -49,6 +49,8 @@ export interface Lane {
   readonly handover: Handover | undefined;
   /** False as long as no checkpoint says that the lane belongs to its flow. */
   readonly claimed: boolean;
+  /** The state as it is now: to be read at once, for the next step takes it over. */
+  readonly state: FlowState;
   summary(): LaneSummary;
   /** How far producers have come, and how many of them have a gap that is waited for. */
   progress(): { position: number; recordId: string; producers: ProducerProgress[]; behind: number };
@@ -102,6 +104,9 @@ export function createLane({ tenant, flow, records, checkpoints, ...begin }: Lan
     },
     get claimed() {
       return saved?.flow === flow.hash;
+    },
+    get state() {
+      return state;
     },
     summary: () => ({ ...summarize(state), flow: flow.hash }),
     progress() {

@@ -115,6 +115,13 @@ export function createShares(options: SharesOptions): Omit<Worker, 'leave'> {
       ended.resolve();
     },
     lanes: () => Object.assign({}, ...running().map((worker) => worker.lanes())) as Record<string, LaneStatus>,
+    stateOf(tenant) {
+      for (const worker of running()) {
+        const state = worker.stateOf(tenant);
+        if (state) return state;
+      }
+      return undefined;
+    },
     troubles: () => [
       ...(known ? [] : ['worker: it has not been given any partitions yet']),
       ...new Set(running().flatMap((worker) => worker.troubles())),

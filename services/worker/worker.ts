@@ -14,6 +14,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Output } from '../core/flow/context.ts';
 import { step } from '../core/flow/flow.ts';
+import type { FlowState } from '../core/flow/state.ts';
 import type { LaneStatus } from '../core/flow/summary.ts';
 import { flowHash } from '../flow-hash.ts';
 import type { Checkpoints } from '../ports/checkpoints/checkpoints.ts';
@@ -86,6 +87,8 @@ export interface Worker {
   troubles(): string[];
   /** What the lanes say of themselves, by tenant. */
   lanes(): Record<string, LaneStatus>;
+  /** State of a lane that is worked on here, to be read at once; undefined where it is not. */
+  stateOf(tenant: string): FlowState | undefined;
 }
 
 /** How a run ends: when at the latest, and how long saving may take then. */
@@ -261,6 +264,7 @@ export function createWorker(options: WorkerOptions): Worker {
     stop: (deadlineMs = 0) => end({ atMs: performance.now() + deadlineMs, final: true, saveMs: Infinity }),
     leave: (deadlineMs = 5_000) => end({ atMs: 0, final: false, saveMs: deadlineMs }),
     lanes: roster.statuses,
+    stateOf: (tenant) => roster.open.get(tenant)?.state,
     troubles: () => [
       ...(settled ? [] : ['worker: the lanes are not open yet']),
       ...(unreached ? [`worker: the log is not reached: ${unreached}`] : []),
