@@ -46,7 +46,7 @@ export function createPolicy(limits: ApiLimits): Policy {
     return { delay: Math.max(delay, asked), state: next };
   });
   const policyFor = (idempotent: boolean) => {
-    const again = (error: Error) =>
+    const again = (error: unknown) =>
       error instanceof ProviderApiError &&
       error.retryHelps &&
       (idempotent || error.notDone) &&
@@ -71,6 +71,6 @@ export function createPolicy(limits: ApiLimits): Policy {
 }
 
 /** What the provider refuses is no sign that it is down. */
-function isOfTheProvider(error: Error): boolean {
+function isOfTheProvider(error: unknown): boolean {
   return error instanceof ProviderApiError && ['UNREACHABLE', 'TIMED_OUT', 'FAILED'].includes(error.code);
 }
