@@ -55,6 +55,11 @@ export function edgeMetrics(registry: Registry) {
       'Deliveries whose commit ended after their sender had been answered 503 or had gone away.',
     ),
     controls: counter('hookwatch_edge_controls_total', 'Control records journaled, by kind.', ['kind']),
+    recovered: counter(
+      'hookwatch_edge_recovered_total',
+      'Deliveries journaled that no webhook brought: comparisons with a provider have found them.',
+      ['provider', 'event'],
+    ),
     verificationSeconds: histogram(
       'hookwatch_edge_verification_seconds',
       'Time to verify the raw bytes of one delivery.',

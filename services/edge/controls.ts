@@ -10,7 +10,8 @@ import { encode } from '../core/records/codec.ts';
 import { canonicalJson } from '../settings.ts';
 import type { EdgeMetrics } from '../telemetry.ts';
 import { refusals } from './answers.ts';
-import type { Journal, JournalRefusal } from './journal.ts';
+import { askedOnce, type Written } from './asked-once.ts';
+import type { Journal } from './journal.ts';
 import type { EdgeLimits } from './limits.ts';
 import { controlRecord } from './producer.ts';
 
@@ -19,13 +20,13 @@ export interface ControlOptions {
   journal: Journal;
   metrics: EdgeMetrics;
   limits: EdgeLimits;
+  /** Further routes of the port, behind the same guard. */
+  routes?: readonly Hono[];
 }
-
-type ControlOutcome = { id: string } | { refused: JournalRefusal };
 
 const requestSchema = z.strictObject({
   tenant: z.string(),
-  kind: z.enum(['settings', 'judgement', 'suppress', 'erase', 'gap', 'takeover']),
+  kind: z.enum(['settings', 'judgement', 'suppress', 'erase', 'gap', 'takeover', 'reconciliation']),
   /** Asking twice with the same one writes it once. */
   idempotency_id: z.string().min(1).max(128),
   document: z.record(z.string(), z.unknown()),
@@ -37,21 +38,8 @@ type ControlRequest = z.infer<typeof requestSchema>;
 
 const loopbackHost = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/;
 
-export function createControlApp({ lanes, journal, metrics, limits }: ControlOptions): Hono {
-  const outcomes = new Map<string, Promise<ControlOutcome>>();
-
-  function submit(request: ControlRequest): Promise<ControlOutcome> {
-    const key = canonicalJson([request.tenant, request.idempotency_id]);
-    const known = outcomes.get(key);
-    if (known) return known;
-    const outcome = write(journal, metrics, request);
-    outcomes.set(key, outcome);
-    if (outcomes.size > limits.idempotencyIdsMax) outcomes.delete(outcomes.keys().next().value!);
-    // A refused one may be asked for again: the flow drops the second, should both have been written.
-    outcome.then((result) => 'refused' in result && outcomes.delete(key));
-    return outcome;
-  }
-
+export function createControlApp({ lanes, journal, metrics, limits, routes = [] }: ControlOptions): Hono {
+  const once = askedOnce(limits.idempotencyIdsMax);
   const app = new Hono();
   app.use(async (c, next) => {
     const fromBrowser = c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') !== undefined;
@@ -68,16 +56,23 @@ export function createControlApp({ lanes, journal, metrics, limits }: ControlOpt
     const { kind, document } = parsed.data;
     const checked = hasDocument(kind) ? parseDocument(kind, document) : undefined;
     if (checked?.ok === false) return c.json({ error: `not a document of ${kind}`, hint: checked.problem }, 400);
-    const outcome = await submit(parsed.data);
+    const { tenant, idempotency_id } = parsed.data;
+    const outcome = await once(canonicalJson([tenant, idempotency_id]), () => write(journal, metrics, parsed.data));
     if ('id' in outcome) return c.json(outcome, 202);
     const { status, text } = refusals[outcome.refused];
     return c.body(text, status as 503, { 'content-type': 'application/json', 'retry-after': '1' });
   });
-  app.notFound((c) => c.json({ error: 'not found', hint: 'Controls go to POST /control.' }, 404));
+  for (const further of routes) app.route('/', further);
+  app.notFound((c) =>
+    c.json(
+      { error: 'not found', hint: 'Controls go to POST /control, recovered deliveries to POST /deliveries.' },
+      404,
+    ),
+  );
   return app;
 }
 
-function write(journal: Journal, metrics: EdgeMetrics, request: ControlRequest): Promise<ControlOutcome> {
+function write(journal: Journal, metrics: EdgeMetrics, request: ControlRequest): Promise<Written> {
   const { tenant, kind, idempotency_id, predecessor } = request;
   const document = canonicalJson(request.document);
   return new Promise((resolve) => {

@@ -19,6 +19,7 @@ import { createLedger } from './ledger.ts';
 import { defaultLimits, type EdgeLimits } from './limits.ts';
 import { createProducer } from './producer.ts';
 import { createReadiness } from './readiness.ts';
+import { createRecoveredRoute } from './recovered.ts';
 import { createReminder, type Reminder } from './reminder.ts';
 import { assertVerification } from './selftest.ts';
 import { createEdgeServer, timedOut } from './server.ts';
@@ -99,7 +100,8 @@ export async function createEdge(options: EdgeOptions): Promise<Edge> {
   const ledger = createLedger(metrics);
   const intake = createIntake({ findEndpoint, readiness, journal, clock, ledger, ticker, limits, timedOut });
   const app = createApp(intake, readiness, registry);
-  const controlApp = createControlApp({ lanes, journal, metrics, limits });
+  const recovered = createRecoveredRoute({ lanes, journal, clock, readiness, ticker, metrics, limits });
+  const controlApp = createControlApp({ lanes, journal, metrics, limits, routes: [recovered] });
   const server = createEdgeServer({
     app,
     limits,
