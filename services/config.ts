@@ -1,54 +1,17 @@
 /**
  * Every setting, parsed once: the environment and `hookwatch.yaml`. All mistakes are reported together.
  */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { parse as parseYaml } from 'yaml';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { centurylinkEvents } from './core/providers/centurylink/event-names.ts';
-import { publishedKeyPem } from './core/providers/centurylink/published-key.ts';
+import { type FileConfig, readConfigFile } from './hookwatch-yaml.ts';
 import { type KafkaConfig, kafkaSettingNames, parseKafkaSettings } from './kafka-settings.ts';
+import { ConfigError, listIssues, readOrReport } from './mistakes.ts';
 
-/** An endpoint as configured. `token` is only known under `demo: true`; elsewhere only its hash is. */
-export interface EndpointConfig {
-  name: string;
-  provider: string;
-  /** Empty where the provider's bodies say what they are. */
-  event: string;
-  /** Owning account, without the provider, in upper case. */
-  account: string;
-  recursive: boolean;
-  tokenSha256: string;
-  /** Taken besides, each until it ends by the edge's clock; hashed alike. */
-  otherTokens?: readonly { sha256: string; endsAtMs?: number }[];
-  token?: string;
-}
+export type { EndpointConfig, SecretConfig } from './endpoint-definition.ts';
+export { hashToken, type KeyConfig, type RuleConfig, readConfigFile, type TenantConfig } from './hookwatch-yaml.ts';
+export { ConfigError } from './mistakes.ts';
 
-/** Thresholds of the rule account-created-then-servers. */
-export interface RuleConfig {
-  servers: number;
-  within_ms: number;
-}
-
-export interface TenantConfig {
-  name: string;
-  /** The simulator's key is trusted, and plain tokens are allowed. */
-  demo: boolean;
-  /** Root accounts as provider:account. */
-  roots: string[];
-  endpoints: EndpointConfig[];
-  rules: { 'account-created-then-servers': RuleConfig };
-}
-
-/** A public key that verifies a provider's signatures; several may be active at once. */
-export interface KeyConfig {
-  id: string;
-  provider: string;
-  pem: string;
-}
-
-export interface Config {
+export interface Config extends FileConfig {
   dataFolder: string;
   configFile: string;
   /** What `hookwatch endpoints` writes and every edge reads. */
@@ -81,17 +44,10 @@ export interface Config {
   outputsBytesMax: number;
   rejectedPerMinuteMax: number;
   ttlDays: { deliveries: number; facts: number };
-  keys: KeyConfig[];
-  tenants: TenantConfig[];
 }
 
 /** The environment of this process: read here and nowhere else. */
 export const environment: Readonly<Record<string, string | undefined>> = process.env;
-
-/** One or several settings are wrong; `message` lists them all. A retry does not help. */
-export class ConfigError extends Error {
-  readonly code = 'CONFIG_INVALID';
-}
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().int().positive();
@@ -176,59 +132,6 @@ type EnvironmentSettings = z.infer<typeof environmentSchema>;
 /** Every variable of the environment that is read; whoever sets another one has mistyped it. */
 export const settingNames: readonly string[] = [...Object.keys(environmentSchema.shape), ...kafkaSettingNames];
 
-const duration = z
-  .string()
-  .regex(/^\d+(s|m|h)$/, 'must be a number and s, m or h, for example 1h')
-  .transform(
-    (text) => Number(text.slice(0, -1)) * { s: 1_000, m: 60_000, h: 3_600_000 }[text.at(-1) as 's' | 'm' | 'h'],
-  );
-
-const endpointSchema = z
-  .strictObject({
-    name: z.string().regex(/^[a-z0-9-]{1,63}$/, 'must be 1 to 63 of a-z, 0-9 and -'),
-    provider: z.literal('centurylink'),
-    event: z.enum(centurylinkEvents),
-    account: z.string().regex(/^[A-Za-z0-9]{1,16}$/, 'must be an account alias'),
-    recursive: z.boolean().default(false),
-    token: z.string().min(8).optional(),
-    tokenSha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits')
-      .optional(),
-    tokenFile: z.string().optional(),
-  })
-  .refine((endpoint) => [endpoint.token, endpoint.tokenSha256, endpoint.tokenFile].filter(Boolean).length === 1, {
-    error: 'needs exactly one of tokenSha256, tokenFile and (under demo: true) token',
-  });
-
-const tenantSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9-]{1,63}$/, 'must be 1 to 63 of a-z, 0-9 and -'),
-  demo: z.boolean().default(false),
-  roots: z.array(z.string().regex(/^[a-z]+:[A-Za-z0-9]+$/, 'must be provider:account')).min(1),
-  endpoints: z.array(endpointSchema).min(1),
-  rules: z
-    .strictObject({
-      'account-created-then-servers': z.strictObject({
-        servers: z.number().int().min(2).max(1000).default(5),
-        within: duration.default(3_600_000),
-      }),
-    })
-    .default({ 'account-created-then-servers': { servers: 5, within: 3_600_000 } }),
-});
-
-const fileSchema = z.strictObject({
-  keys: z
-    .array(
-      z.strictObject({
-        id: z.string().regex(/^[a-z0-9-]{1,63}$/),
-        provider: z.literal('centurylink'),
-        file: z.string(),
-      }),
-    )
-    .optional(),
-  tenants: z.array(tenantSchema).min(1),
-});
-
 /**
  * Reads all settings. `portOffset` is added to every port but 0.
  * @throws ConfigError with every mistake, each with the place where it stands.
@@ -310,99 +213,4 @@ function withoutEmpty(environment: Record<string, string | undefined>): Record<s
   return Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => Boolean(entry[1])),
   );
-}
-
-function listIssues(place: string, error: z.ZodError): string {
-  return error.issues.map((issue) => `\n  ${place}: ${issue.path.join('.')}: ${issue.message}`).join('');
-}
-
-function readConfigFile(path: string): Pick<Config, 'keys' | 'tenants'> {
-  let document: unknown;
-  try {
-    document = parseYaml(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new ConfigError(`Cannot read ${path}: ${(error as Error).message}. HOOKWATCH_CONFIG names the file.`, {
-      cause: error,
-    });
-  }
-  const parsed = fileSchema.safeParse(document);
-  if (!parsed.success) throw new ConfigError(`Cannot start: ${listIssues(path, parsed.error)}`);
-  const mistakes: string[] = [];
-  const read = (file: string) => readOrReport(resolve(dirname(path), file), mistakes);
-  const tenants = parsed.data.tenants.map((tenant) => completeTenant(tenant, read, mistakes));
-  reportDuplicates(
-    'tenant',
-    tenants.map((tenant) => tenant.name),
-    mistakes,
-  );
-  reportDuplicates(
-    'token of endpoint',
-    tenants.flatMap((tenant) => tenant.endpoints.map((endpoint) => endpoint.tokenSha256)),
-    mistakes,
-  );
-  const keys = parsed.data.keys?.map(({ id, provider, file }) => ({ id, provider, pem: read(file) })) ?? [
-    { id: 'centurylink-published', provider: 'centurylink' as const, pem: publishedKeyPem },
-  ];
-  reportDuplicates(
-    'key',
-    keys.map((key) => key.id),
-    mistakes,
-  );
-  if (mistakes.length > 0)
-    throw new ConfigError(`Cannot start:${mistakes.map((mistake) => `\n  ${path}: ${mistake}`).join('')}`);
-  return { keys, tenants };
-}
-
-function completeTenant(
-  tenant: z.infer<typeof tenantSchema>,
-  read: (file: string) => string,
-  mistakes: string[],
-): TenantConfig {
-  reportDuplicates(
-    `endpoint of ${tenant.name}`,
-    tenant.endpoints.map((endpoint) => endpoint.name),
-    mistakes,
-  );
-  const endpoints = tenant.endpoints.map(({ token, tokenSha256, tokenFile, ...rest }): EndpointConfig => {
-    if (token && !tenant.demo) {
-      mistakes.push(
-        `${tenant.name}.${rest.name}: a plain token is allowed only under demo: true; give its tokenSha256 or a tokenFile`,
-      );
-    }
-    const plain = token ?? (tokenFile ? read(tokenFile).trim() : undefined);
-    return {
-      ...rest,
-      account: rest.account.toUpperCase(),
-      tokenSha256: tokenSha256 ?? hashToken(plain ?? ''),
-      ...(token && { token }),
-    };
-  });
-  const rule = tenant.rules['account-created-then-servers'];
-  return {
-    name: tenant.name,
-    demo: tenant.demo,
-    roots: tenant.roots,
-    endpoints,
-    rules: { 'account-created-then-servers': { servers: rule.servers, within_ms: rule.within } },
-  };
-}
-
-/** How tokens are kept: SHA-256 in lower-case hex. */
-export function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
-}
-
-function readOrReport(path: string, mistakes: string[]): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    mistakes.push(`cannot read ${path}: ${(error as Error).message}`);
-    return '';
-  }
-}
-
-function reportDuplicates(what: string, names: string[], mistakes: string[]): void {
-  for (const [index, name] of names.entries()) {
-    if (names.indexOf(name) < index) mistakes.push(`${what} ${name} is given twice`);
-  }
 }

@@ -9,6 +9,8 @@ import { publishedKeyPem } from '../services/core/providers/centurylink/publishe
 const endpoint = '{ name: a, provider: centurylink, event: Server.Created, account: nwnd, token: demo-server-created }';
 const good = `tenants: [{ name: northwind, demo: true, roots: [centurylink:NWND], endpoints: [${endpoint}] }]`;
 
+const sample = '{ name: s, provider: centurylink, event: Server, account: nwnd, path: sample, token: demo-sample }';
+
 function load(yaml: string, environment: Record<string, string> = {}, portOffset = 0) {
   const folder = mkdtempSync(join(tmpdir(), 'hookwatch-config-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -50,6 +52,25 @@ test('a token may stand in a file, and is kept as its hash only', () => {
   expect(found).not.toHaveProperty('token');
 });
 
+test('roots and accounts are known by one spelling', () => {
+  const [tenant] = load(
+    good.replace('[centurylink:NWND]', '[centurylink:nwnd], accounts: [centurylink:Other]'),
+  ).tenants;
+  expect(tenant).toMatchObject({ roots: ['centurylink:NWND'], accounts: ['centurylink:OTHER'] });
+});
+
+test('a sample URL may be open, and then needs no token', () => {
+  const [withToken] = load(good.replace(endpoint, sample)).tenants[0]!.endpoints;
+  expect(withToken).toMatchObject({ event: 'Server', sample: true, tokenSha256: hashToken('demo-sample') });
+  expect(withToken).not.toHaveProperty('open');
+  const [open] = load(good.replace(endpoint, sample.replace('token: demo-sample', 'open: true'))).tenants[0]!.endpoints;
+  expect(open).toMatchObject({ event: 'Server', sample: true, open: true, tokenSha256: '' });
+});
+
+test('a tenant may have no endpoint yet', () => {
+  expect(load(good.replace(endpoint, '')).tenants[0]?.endpoints).toEqual([]);
+});
+
 test.each<[mistake: string, yaml: string, message: RegExp]>([
   [
     'a plain token outside of a demo',
@@ -57,7 +78,59 @@ test.each<[mistake: string, yaml: string, message: RegExp]>([
     /a plain token is allowed only under demo: true/,
   ],
   ['no token', good.replace(', token: demo-server-created', ''), /needs exactly one of tokenSha256, tokenFile/],
-  ['an unknown event', good.replace('Server.Created', 'Server.Exploded'), /endpoints\.0\.event: Invalid option/],
+  [
+    'an unknown event',
+    good.replace('Server.Created', 'Server.Exploded'),
+    /endpoints\.0\.event: must be one of Account\.Created, .*Alert/,
+  ],
+  ['no event', good.replace('event: Server.Created, ', ''), /endpoints\.0\.event: must be one of Account\.Created/],
+  [
+    'an unknown provider',
+    good.replace('provider: centurylink', 'provider: acme'),
+    /endpoints\.0\.provider: must be one of centurylink/,
+  ],
+  [
+    'an account that the provider cannot have',
+    good.replace('nwnd', '"nw nd"'),
+    /endpoints\.0\.account: must be an account of centurylink: /,
+  ],
+  [
+    'a root of nobody',
+    good.replace('[centurylink:NWND]', '[NWND]'),
+    /roots\.0: must be provider:account, with a provider/,
+  ],
+  ['a root that is no account', good.replace(':NWND', ':N_D'), /roots\.0: must be an account of centurylink/],
+  [
+    'a secret where nothing is signed with one',
+    good.replace('token: demo', 'secrets: [{ id: a, file: token }], token: demo'),
+    /endpoints\.0\.secrets: centurylink has no secrets/,
+  ],
+  [
+    'a sample URL for an event that is named',
+    good.replace('token: demo', 'path: sample, token: demo'),
+    /endpoints\.0\.path: sample goes with event Account, User, Server, Alert of centurylink/,
+  ],
+  [
+    'an open endpoint at any other URL',
+    good.replace('token: demo-server-created', 'open: true'),
+    /endpoints\.0\.open: goes with path: sample alone/,
+  ],
+  [
+    'a sample URL twice',
+    good.replace(endpoint, `${sample}, ${sample.replace('name: s', 'name: t').replace('demo-sample', 'demo-another')}`),
+    /the sample URL of event Server is given twice/,
+  ],
+  [
+    'sample URLs of two tenants',
+    `tenants: [{ name: one, demo: true, roots: [centurylink:ONE], endpoints: [${sample}] },
+      { name: two, demo: true, roots: [centurylink:TWO], endpoints: [${sample.replaceAll('Server', 'User').replace('demo-sample', 'demo-two')}] }]`,
+    /path: sample is given by one and two: one tenant may have it/,
+  ],
+  [
+    'a key of a provider that has none',
+    `keys: [{ id: a, provider: centurylink, file: token }]\n${good}`,
+    /key a \(token\): it is no public key in PEM/,
+  ],
   ['an unknown key', good.replace('demo: true', 'demo: true, colour: red'), /Unrecognized key: "colour"/],
   [
     'a token twice',
