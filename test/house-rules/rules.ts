@@ -25,11 +25,11 @@ const fileLinesMax = 400;
 const functionLinesMax = 70;
 const processes = ['edge', 'worker', 'sink', 'console', 'reconcile', 'simulator'];
 const compositions = ['services/hookwatch.ts', 'services/parts.ts', 'services/kafka-parts.ts'];
-const clientLibraries = ['chdb', '@clickhouse/client', 'node:sqlite', 'kafkajs'];
+const clientLibraries = ['chdb', '@clickhouse/client', 'node:sqlite', 'kafkajs', 'cockatiel'];
 /** Packages without I/O, clock or random source. */
 const corePackages = ['avsc', 'zod'];
 const coreCrypto =
-  /^(createHash|createHmac|createPublicKey|createVerify|verify|timingSafeEqual|hash|constants|KeyObject)$/;
+  /^(createHash|createHmac|createPublicKey|createSecretKey|createVerify|verify|timingSafeEqual|hash|constants|KeyObject)$/;
 const impureNames = new Set([
   ...['process', 'performance', 'console', 'crypto', 'globalThis', 'global', 'fetch', 'Intl', 'Worker', 'WeakRef'],
   ...['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'],

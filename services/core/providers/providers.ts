@@ -1,8 +1,9 @@
 import centurylink from './centurylink/provider.ts';
+import citrix from './citrix/provider.ts';
 import type { Decode, Provider } from './provider.ts';
 
 /** Every provider. One is added by a line here and a folder beside this file. */
-const all: readonly Provider[] = [centurylink];
+const all: readonly Provider[] = [centurylink, citrix];
 
 /** By the name that endpoints give. */
 export const providers: ReadonlyMap<string, Provider> = new Map(all.map((provider) => [provider.name, provider]));
