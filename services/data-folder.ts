@@ -8,6 +8,11 @@ export function edgeStateFile(dataFolder: string): string {
   return join(dataFolder, 'edge', 'state.json');
 }
 
+/** What an edge keeps of endpoints.json, for a start at which that is damaged or gone. */
+export function endpointsCopyFile(dataFolder: string): string {
+  return join(dataFolder, 'edge', 'endpoints.json');
+}
+
 /** What a restore makes in a data folder, until all of it has its place. */
 export function restoreDraft(dataFolder: string): string {
   return join(dataFolder, 'restore.partial');

@@ -95,7 +95,8 @@ function partUsage(name: string): string {
 
 ${line}
 
-Runs until SIGTERM or Ctrl-C, and ends what it has begun. An edge with a certificate reads it again on SIGHUP.
+Runs until SIGTERM or Ctrl-C, and ends what it has begun. An edge reads its certificate, the endpoints and keys of
+hookwatch.yaml, and endpoints.json again on SIGHUP.
 Prints the URLs that it answers on: /healthz, /readyz and /metrics are among them. Settings come from hookwatch.yaml and
 the environment: README.md and docs/kafka.md list them.
 Exit codes: 0 ended, 1 failed, 2 wrong usage or settings.
@@ -111,11 +112,10 @@ async function runPart(name: string, part: Part, args: string[]): Promise<number
   }
   const config = loadConfig(environment, parsePortOffset(values['port-offset']));
   if (ofDataFolder.has(name)) refuseHalfRestored(config.dataFolder);
-  const renews = name === 'edge' && config.edgeTls !== undefined;
   let running: Running | undefined;
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
-    process.on('SIGHUP', () => (renews ? running?.reload?.() : resolve()));
+    process.on('SIGHUP', () => (name === 'edge' ? running?.reload?.() : resolve()));
     // Without its supervisor a part ends, save for the edge: losing deliveries is worse than an orphan.
     if (name === 'edge') return;
     process.on('disconnect', () => resolve());

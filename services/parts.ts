@@ -126,7 +126,7 @@ export async function runEdge(
     urls: { edge: edge.url, edgeInternal: edge.internalUrl },
     // Its supervisor starts it again; without a journal there is nothing that it could take in.
     failed: log.failed,
-    reload: edge.renewCertificate,
+    reload: edge.reload,
     async close() {
       stopTrimming();
       await edge.close();

@@ -54,6 +54,16 @@ export function edgeMetrics(registry: Registry) {
       'hookwatch_edge_journaled_after_refusal_total',
       'Deliveries whose commit ended after their sender had been answered 503 or had gone away.',
     ),
+    endpoints: gauge('hookwatch_edge_endpoints', 'Endpoints that are listened to.'),
+    endpointsInfo: gauge(
+      'hookwatch_edge_endpoints_info',
+      '1 for the hash of the endpoints that are listened to: edges that have the same one listen to the same.',
+      ['hash'],
+    ),
+    endpointsRefused: gauge(
+      'hookwatch_edge_endpoints_refused',
+      '1 while hookwatch.yaml or endpoints.json is unusable and what they said before is listened to; /readyz says why.',
+    ),
     controls: counter('hookwatch_edge_controls_total', 'Control records journaled, by kind.', ['kind']),
     recovered: counter(
       'hookwatch_edge_recovered_total',

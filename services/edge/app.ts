@@ -10,20 +10,14 @@ export type EdgeApp = Hono<{ Bindings: HttpBindings }>;
 const prefix = '/in/';
 
 /** The routes of the public port. */
-export function createApp(intake: Intake, readiness: Readiness, registry: Registry): EdgeApp {
+export function createApp(intake: Intake, readiness: Readiness, readyRoute: Hono, registry: Registry): EdgeApp {
   const app: EdgeApp = new Hono();
   app.all(`${prefix}*`, (c) => {
     intake(decodeToken(c.req.path.slice(prefix.length)), c.env.incoming, c.env.outgoing);
     return RESPONSE_ALREADY_SENT;
   });
   app.get('/healthz', (c) => c.json({ status: 'alive' }));
-  app.get('/readyz', (c) => {
-    const reasons = readiness.reasons();
-    const remarks = readiness.remarks();
-    const further = remarks.length > 0 && { remarks };
-    if (reasons.length > 0) return c.json({ status: 'not ready', reasons, ...further }, 503);
-    return c.json({ status: 'ready', ...further });
-  });
+  app.route('/', readyRoute);
   app.get('/metrics', async (c) => {
     readiness.sample();
     return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType });

@@ -12,13 +12,14 @@ import { createApp, type EdgeApp } from './app.ts';
 import type { KeptCertificate } from './certificate.ts';
 import { createEdgeClock, systemTime, type TimeSource } from './clock.ts';
 import { createControlApp } from './controls.ts';
-import { indexEndpoints } from './endpoints.ts';
+import { createEndpointSet, type Listened } from './endpoint-set.ts';
 import { createIntake } from './intake.ts';
 import { createJournal } from './journal.ts';
 import { createLedger } from './ledger.ts';
 import { defaultLimits, type EdgeLimits } from './limits.ts';
 import { createProducer } from './producer.ts';
 import { createReadiness } from './readiness.ts';
+import { createEndpointsRoute, createReadyRoute } from './ready-route.ts';
 import { createRecoveredRoute } from './recovered.ts';
 import { createReminder, type Reminder } from './reminder.ts';
 import { assertVerification } from './selftest.ts';
@@ -70,6 +71,8 @@ export interface Edge {
   stop(): Promise<void>;
   /** Serves what the certificate's files hold now. */
   renewCertificate(): void;
+  /** From the next request on. Throws where a key or a secret is unusable, and nothing has changed then. */
+  replaceEndpoints(listened: Listened): void;
   /** Writes the ticks that are due and looks at the size of the journal. Runs by itself once a second. */
   tick(): void;
 }
@@ -96,12 +99,23 @@ export async function createEdge(options: EdgeOptions): Promise<Edge> {
   const remarks = () => [...(options.remarks?.() ?? []), ...(certificate?.remarks() ?? [])];
   const readiness = createReadiness({ journal, journalBytes, journalBytesMax, remarks, metrics });
   const ticker = createTicker({ lanes, clock, journal, metrics, catchingUp: options.catchingUp });
-  const findEndpoint = indexEndpoints({ ...options, monotonicMs: clock.monotonicMs });
+  const endpoints = createEndpointSet({ ...options, clock });
   const ledger = createLedger(metrics);
-  const intake = createIntake({ findEndpoint, readiness, journal, clock, ledger, ticker, limits, timedOut });
-  const app = createApp(intake, readiness, registry);
+  const intake = createIntake({
+    findEndpoint: endpoints.find,
+    readiness,
+    journal,
+    clock,
+    ledger,
+    ticker,
+    limits,
+    timedOut,
+  });
+  const readyRoute = createReadyRoute({ readiness, endpointsHash: endpoints.hash });
+  const app = createApp(intake, readiness, readyRoute, registry);
   const recovered = createRecoveredRoute({ lanes, journal, clock, readiness, ticker, metrics, limits });
-  const controlApp = createControlApp({ lanes, journal, metrics, limits, routes: [recovered] });
+  const routes = [recovered, readyRoute, createEndpointsRoute(endpoints.listened, endpoints.hash)];
+  const controlApp = createControlApp({ lanes, journal, metrics, limits, routes });
   const server = createEdgeServer({
     app,
     limits,
@@ -141,6 +155,7 @@ export async function createEdge(options: EdgeOptions): Promise<Edge> {
     renewCertificate() {
       if (certificate?.reload()) server.secure(certificate.current());
     },
+    replaceEndpoints: endpoints.replace,
     tick,
   };
 

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { KeyConfig, TenantConfig } from '../config.ts';
 import type { Provider, VerificationKey } from '../core/providers/provider.ts';
 import { providers } from '../core/providers/providers.ts';
-import { createQuota, type Quota } from './quota.ts';
+import type { Quota } from './quota.ts';
 
 /** An endpoint as the hot route needs it. */
 export interface Endpoint {
@@ -25,23 +25,31 @@ export interface EndpointOptions {
   keys: readonly KeyConfig[];
   /** Public key of the simulator: trusted by tenants with `demo: true`, and by no other. */
   demoKeyPem?: string | undefined;
-  rejectedPerMinuteMax: number;
-  monotonicMs: () => number;
+  /** Of the rejected deliveries of an endpoint that are journaled. */
+  quotaOf: (tenant: string, name: string) => Quota;
+  /** By which tokens end; epoch milliseconds. */
+  nowMs: () => number;
+}
+
+/** What a token leads to, and until when. */
+interface Held {
+  endpoint: Endpoint;
+  endsAtMs: number;
 }
 
 /** Parses every key and lists every endpoint under the hash of its token. Throws when a key is none of its provider. */
 export function indexEndpoints(options: EndpointOptions): FindEndpoint {
-  const { tenants, demoKeyPem, rejectedPerMinuteMax, monotonicMs } = options;
+  const { tenants, demoKeyPem, quotaOf, nowMs } = options;
   const keys = options.keys.map(({ id, provider, pem }) => ({
     provider,
     ...parseKey(providerNamed(provider), id, pem),
   }));
-  const byHash = new Map<string, Endpoint>();
+  const byHash = new Map<string, Held>();
   for (const tenant of tenants) {
-    for (const { name, provider: providerName, event, account, tokenSha256 } of tenant.endpoints) {
+    for (const { name, provider: providerName, event, account, tokenSha256, otherTokens = [] } of tenant.endpoints) {
       const provider = providerNamed(providerName);
       const demoKey = tenant.demo && demoKeyPem !== undefined && provider.trust === 'public-key';
-      byHash.set(tokenSha256, {
+      const endpoint: Endpoint = {
         tenant: tenant.name,
         name,
         provider,
@@ -51,18 +59,24 @@ export function indexEndpoints(options: EndpointOptions): FindEndpoint {
           ...keys.filter((key) => key.provider === providerName),
           ...(demoKey ? [parseKey(provider, 'demo', demoKeyPem)] : []),
         ],
-        rejectedQuota: createQuota(rejectedPerMinuteMax, monotonicMs),
-      });
+        rejectedQuota: quotaOf(tenant.name, name),
+      };
+      for (const { sha256, endsAtMs = Number.POSITIVE_INFINITY } of otherTokens) {
+        byHash.set(sha256, { endpoint, endsAtMs });
+      }
+      byHash.set(tokenSha256, { endpoint, endsAtMs: Number.POSITIVE_INFINITY });
     }
   }
-  // Tokens that were presented and are right: hashing one costs as much as its route. Never more than there are endpoints.
-  const byToken = new Map<string, Endpoint>();
+  // Tokens that were presented and are right: hashing one costs as much as its route. Never more than there are tokens.
+  const byToken = new Map<string, Held>();
   return (token) => {
-    const known = byToken.get(token);
-    if (known) return known;
-    const endpoint = byHash.get(hash('sha256', token));
-    if (endpoint) byToken.set(token, endpoint);
-    return endpoint;
+    let held = byToken.get(token);
+    if (!held) {
+      held = byHash.get(hash('sha256', token));
+      if (!held) return undefined;
+      byToken.set(token, held);
+    }
+    return held.endsAtMs === Number.POSITIVE_INFINITY || nowMs() < held.endsAtMs ? held.endpoint : undefined;
   };
 }
 

@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
-import { edgeStateFile } from '../data-folder.ts';
+import { type Config, readConfigFile } from '../config.ts';
+import { edgeStateFile, endpointsCopyFile } from '../data-folder.ts';
 import type { Log } from '../ports/log/log.ts';
 import { edgeMetrics, edgeTlsMetrics, type Registry } from '../telemetry.ts';
 import { keepCertificate } from './certificate.ts';
 import { createEdge } from './edge.ts';
+import { watchEndpoints } from './endpoint-watch.ts';
 
 export interface EdgeProcessOptions {
   config: Config;
@@ -23,8 +24,8 @@ export interface EdgeProcessOptions {
 export interface EdgeProcess {
   url: string;
   internalUrl: string;
-  /** Serves what the certificate's files hold now; undefined where it speaks no TLS. */
-  renewCertificate: (() => void) | undefined;
+  /** Reads again what may change while it works: the certificate, hookwatch.yaml, endpoints.json. */
+  reload(): void;
   /** Answers what is in flight and journals it. The log is the caller's to close, after this. */
   close(): Promise<void>;
 }
@@ -33,14 +34,22 @@ export interface EdgeProcess {
 export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProcess> {
   const { config, log, journalBytes, demoKeyPem, catchingUp, remarks, registry, logger } = options;
   const files = config.edgeTls;
+  const metrics = edgeMetrics(registry);
+  const endpoints = watchEndpoints({
+    file: config.endpointsFile,
+    copyFile: endpointsCopyFile(config.dataFolder),
+    configured: { tenants: config.tenants, keys: config.keys },
+    readConfigured: () => readConfigFile(config.configFile),
+    metrics,
+    logger,
+  });
   const edge = await createEdge({
     name: config.edgeName,
     host: config.host,
     port: config.ports.edge,
     internalPort: config.ports.edgeInternal,
     certificate: files && keepCertificate({ files, metrics: edgeTlsMetrics(registry), logger }),
-    tenants: config.tenants,
-    keys: config.keys,
+    ...endpoints.listened(),
     demoKeyPem,
     rejectedPerMinuteMax: config.rejectedPerMinuteMax,
     log,
@@ -48,14 +57,25 @@ export async function startEdge(options: EdgeProcessOptions): Promise<EdgeProces
     journalBytesMax: config.journal.bytesMax,
     stateFile: edgeStateFile(config.dataFolder),
     catchingUp,
-    remarks,
-    metrics: edgeMetrics(registry),
+    remarks: () => [...(remarks?.() ?? []), ...endpoints.remarks()],
+    metrics,
     registry,
     logger,
   });
   try {
     const urls = await edge.start();
-    return { ...urls, renewCertificate: files && edge.renewCertificate, close: edge.stop };
+    endpoints.start(edge.replaceEndpoints);
+    return {
+      ...urls,
+      reload() {
+        edge.renewCertificate();
+        void endpoints.reload();
+      },
+      close() {
+        endpoints.stop();
+        return edge.stop();
+      },
+    };
   } catch (error) {
     await edge.stop();
     throw error;

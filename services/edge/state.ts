@@ -38,11 +38,15 @@ export async function readState(file: string, onDamage: (error: unknown) => void
   }
 }
 
-/** Replaces the file as a whole: what stands there is the old state or the new one, also after a power cut. */
-export async function writeState(file: string, state: EdgeState): Promise<void> {
+export function writeState(file: string, state: EdgeState): Promise<void> {
+  return replaceText(file, `${JSON.stringify(state, null, 2)}\n`);
+}
+
+/** Replaces the file as a whole: what stands there is the old text or the new one, also after a power cut. */
+export async function replaceText(file: string, text: string): Promise<void> {
   const temporary = `${file}.new`;
   await using handle = await open(temporary, 'w', 0o600);
-  await handle.writeFile(`${JSON.stringify(state, null, 2)}\n`);
+  await handle.writeFile(text);
   await handle.sync();
   await rename(temporary, file);
   await using folder = await open(dirname(file));

@@ -66,8 +66,8 @@ async function supervise(config: Config, parts: PartOptions[], offset: number): 
   const supervisor = createSupervisor({ parts, logger });
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
-    // A terminal that is closed sends it, and everything ends. Where there is none, somebody means the certificate.
-    const renews = config.edgeTls !== undefined && !hasTerminal();
+    // A terminal that is closed sends it, and everything ends. Where there is none, somebody means what the edge reads again.
+    const renews = !hasTerminal();
     process.on('SIGHUP', () => (renews ? supervisor.reload('edge') : resolve()));
   });
   // Whoever reads along may go, a terminal too: that is no reason to die without draining.

@@ -117,7 +117,6 @@ describe('at the end', () => {
   test.each([
     ['SIGTERM to the supervisor', (pid: number) => process.kill(pid, 'SIGTERM')],
     ['Ctrl-C, which goes to the whole group of the terminal', (pid: number) => process.kill(-pid, 'SIGINT')],
-    ['the terminal is closed', (pid: number) => process.kill(-pid, 'SIGHUP')],
   ])('%s: drains in order, and what was taken in is in ClickHouse at the next start', async (_, end) => {
     const installation = await start();
     const names = Array.from({ length: 50 }, (_, n) => `user${n}`);

@@ -108,7 +108,7 @@ describe('Kafka is away', () => {
     await tick(2);
     expect((await edge.post()).status).toBe(202);
     const ready = await fetch(`${edge.url}/readyz`);
-    expect([ready.status, await ready.json()]).toEqual([
+    expect([ready.status, await ready.json()]).toMatchObject([
       200,
       { status: 'ready', remarks: ['Records cannot be brought into their lanes: they wait in the journal'] },
     ]);
@@ -116,7 +116,9 @@ describe('Kafka is away', () => {
     partition.away = false;
     await eventually(async () => expect(await forwarder.metric('unforwardedRecords')).toBe(0));
     await tick(3);
-    expect(await (await fetch(`${edge.url}/readyz`)).json()).toEqual({ status: 'ready' });
+    const readyz = await (await fetch(`${edge.url}/readyz`)).json();
+    expect(readyz).toMatchObject({ status: 'ready' });
+    expect(readyz).not.toHaveProperty('remarks');
     await eventually(async () => expect(await forwarder.metric('forwarding')).toBe(1));
     expect((await ticks()).map((control) => control.catching_up)).toEqual([false, true, false]);
     const arrived = (await recordsOf(partition)).map(({ frame }) => placeOf(frame).id);
