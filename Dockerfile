@@ -18,8 +18,8 @@ COPY dashboards/alertmanager/alertmanager.yml ./dashboards/alertmanager/alertman
 # A named volume takes its owner from the folder that it is first mounted on: user 1000 (`node`) writes to all of these.
 RUN printf '#!/bin/sh\nexec node /app/services/hookwatch.ts "$@"\n' > /usr/local/bin/hookwatch \
   && chmod 0755 /usr/local/bin/hookwatch \
-  && mkdir -p /data/demo /backups /setup/alertmanager /setup/caddy /setup/clickhouse /setup/demo /setup/grafana /setup/sink \
-  && chown -R 1000:1000 /data /backups /setup
+  && mkdir -p /data/demo /backups /endpoints /setup/alertmanager /setup/caddy /setup/clickhouse /setup/demo /setup/grafana /setup/sink \
+  && chown -R 1000:1000 /data /backups /endpoints /setup
 ENV NODE_ENV=production HOOKWATCH_DATA=/data HOOKWATCH_CONFIG=/etc/hookwatch/hookwatch.yaml
 USER 1000:1000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "/app/scripts/healthcheck.mjs"]
