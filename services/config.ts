@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type FileConfig, readConfigFile } from './hookwatch-yaml.ts';
 import { type KafkaConfig, kafkaSettingNames, parseKafkaSettings } from './kafka-settings.ts';
 import { ConfigError, listIssues, readOrReport } from './mistakes.ts';
+import { type ProviderApisConfig, parseProviderSettings, providerSettingNames } from './provider-settings.ts';
 
 export type { EndpointConfig, SecretConfig } from './endpoint-definition.ts';
 export { hashToken, type KeyConfig, type RuleConfig, readConfigFile, type TenantConfig } from './hookwatch-yaml.ts';
@@ -44,6 +45,7 @@ export interface Config extends FileConfig {
   outputsBytesMax: number;
   rejectedPerMinuteMax: number;
   ttlDays: { deliveries: number; facts: number };
+  providerApis: ProviderApisConfig;
 }
 
 /** The environment of this process: read here and nowhere else. */
@@ -130,7 +132,11 @@ const settingsSchema = environmentSchema
 type EnvironmentSettings = z.infer<typeof environmentSchema>;
 
 /** Every variable of the environment that is read; whoever sets another one has mistyped it. */
-export const settingNames: readonly string[] = [...Object.keys(environmentSchema.shape), ...kafkaSettingNames];
+export const settingNames: readonly string[] = [
+  ...Object.keys(environmentSchema.shape),
+  ...kafkaSettingNames,
+  ...providerSettingNames,
+];
 
 /**
  * Reads all settings. `portOffset` is added to every port but 0.
@@ -140,12 +146,17 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   const given = withoutEmpty(variables);
   const settings = settingsSchema.safeParse(given);
   const kafkaSettings = parseKafkaSettings(given);
-  if (!settings.success || !kafkaSettings.ok) {
-    const errors = [settings.error, kafkaSettings.ok ? undefined : kafkaSettings.error];
+  const providerSettings = parseProviderSettings(given);
+  if (!settings.success || !kafkaSettings.ok || !providerSettings.ok) {
+    const errors = [
+      settings.error,
+      ...[kafkaSettings, providerSettings].map((one) => (one.ok ? undefined : one.error)),
+    ];
     const issues = errors.map((error) => (error ? listIssues('environment', error) : ''));
     throw new ConfigError(`Cannot start: ${issues.join('')}`);
   }
   const { kafka } = kafkaSettings;
+  const { providerApis } = providerSettings;
   const env = settings.data;
   const configFile = resolve(env.HOOKWATCH_CONFIG);
   const file = readConfigFile(configFile);
@@ -187,6 +198,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     outputsBytesMax: env.HOOKWATCH_OUTPUTS_MB * 1024 * 1024,
     rejectedPerMinuteMax: env.HOOKWATCH_REJECTED_PER_MINUTE,
     ttlDays: { deliveries: env.HOOKWATCH_DELIVERIES_TTL_DAYS, facts: env.HOOKWATCH_FACTS_TTL_DAYS },
+    providerApis,
     ...file,
   };
 }

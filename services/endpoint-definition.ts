@@ -17,6 +17,8 @@ export interface EndpointConfig {
   /** Taken besides, each until it ends by the edge's clock; hashed alike. */
   otherTokens?: readonly { sha256: string; endsAtMs?: number }[];
   token?: string;
+  /** File that holds the token, seen from the folder of hookwatch.yaml: for who tells the provider the URL. */
+  tokenFile?: string;
   /** What its deliveries are verified with, where its provider needs that; two while one is changed for another. */
   secrets?: readonly SecretConfig[];
   /** Reached at the URL of the provider's sample listener as well: /webhook/<event in lower case>. */

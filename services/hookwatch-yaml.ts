@@ -187,6 +187,7 @@ function completeEndpoint(
     account: provider.canonicalAccount(rest.account),
     tokenSha256: tokenSha256 ?? (plain === undefined ? '' : hashToken(plain)),
     ...(token && { token }),
+    ...(tokenFile && { tokenFile }),
     ...(secrets.length > 0 && {
       secrets: secrets.map((secret) => completeSecret(tenant, rest, secret, read, mistakes)),
     }),
