@@ -2,12 +2,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { outputKinds } from '../../services/core/records/codec.ts';
 import type { Log } from '../../services/ports/log/log.ts';
 import type { Warehouse } from '../../services/ports/warehouse/warehouse.ts';
 import { type Pipeline, startPipeline, type Way } from './pipeline.ts';
 
 const recorded = (name: string) => readFileSync(new URL(`../recorded/${name}`, import.meta.url), 'utf8');
-const kinds = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject'] as const;
 
 /** Which sample is posted as which events: each to every endpoint whose body it shows. */
 const samples: [file: string, events: string[]][] = [
@@ -20,7 +20,7 @@ const samples: [file: string, events: string[]][] = [
 /** Rows as text: bodies and headers that differ from run to run (the key is made anew) are left out or shortened. */
 async function rowsOf(pipeline: Pipeline): Promise<string> {
   const rows: Record<string, unknown[]> = {};
-  for (const kind of kinds) {
+  for (const kind of outputKinds) {
     rows[kind] = (await pipeline.rows(kind)).map((row) =>
       'headers' in row ? { ...row, headers: Object.keys(row.headers).sort(), body: `${row.body.length} bytes` } : row,
     );

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createClickHouseWarehouse } from '../../services/ports/warehouse/clickhouse.ts';
-import { tableOf } from '../../services/ports/warehouse/tables.ts';
+import { tableOf, viewOf } from '../../services/ports/warehouse/tables.ts';
 import { passwords, startEngineProcess } from '../ports/warehouse/engine-process.ts';
-import { everything, outputsOfALane, startSink } from './sink.ts';
+import { everything, kinds, outputsOfALane, startSink } from './sink.ts';
 
 /** The lane's time stands still in January 2026: its rows must not be too old, whenever this runs. */
 const ttlDays = { deliveries: 10_000, facts: 10_000 };
@@ -35,12 +35,11 @@ async function freePort(): Promise<number> {
 
 test('a forced replay of everything leaves every count and checksum in ClickHouse as it was', async () => {
   const { warehouse } = await openEngine();
-  const views = ['deliveries', 'control', 'events', 'episodes', 'panes', 'detections', 'rejects'];
   const checksums = () =>
     Promise.all(
-      views.map((view) =>
+      kinds.map((kind) =>
         warehouse.query(
-          `SELECT '${view}' AS view, count() AS rows, groupBitXor(cityHash64(*)) AS sum FROM hookwatch.${view}`,
+          `SELECT '${kind}' AS kind, count() AS rows, groupBitXor(cityHash64(*)) AS sum FROM ${viewOf[kind]}`,
         ),
       ),
     );

@@ -9,10 +9,11 @@ import type { Warehouse } from '../../services/ports/warehouse/warehouse.ts';
 import { createSink, type SinkOptions } from '../../services/sink/sink.ts';
 import { createRegistry, sinkMetrics } from '../../services/telemetry.ts';
 import { accountBody, alertBody, iso, laneOf, serverBody, startMs } from '../core/flow/lane.ts';
+import { fixture } from '../ports/warehouse/records.ts';
 
 export const kinds: readonly OutputKind[] = outputKinds;
 
-/** Outputs of every kind, amendments among them. */
+/** Outputs of every kind, amendments among them. Of kinds that such a lane leads to none of there is one, of no lane. */
 export async function outputsOfALane(servers = 7): Promise<Log> {
   const lane = laneOf();
   lane.post('Account.Created', accountBody('NEW'), 0);
@@ -30,6 +31,11 @@ export async function outputsOfALane(servers = 7): Promise<Log> {
   const log = createMemoryLog();
   const { outputs } = step(createState(), lane.records);
   await log.append(outputs.map(({ kind, value }) => ({ key: value.tenant, frame: encode(kind, value as never) })));
+  const made = new Set(outputs.map(({ kind }) => kind));
+  for (const kind of kinds.filter((other) => !made.has(other))) {
+    const value = fixture(kind, { tenant: 'elsewhere' });
+    await log.append([{ key: value.tenant, frame: encode(kind, value) }]);
+  }
   return log;
 }
 

@@ -1,10 +1,16 @@
 import type { RecordKind } from '../../../services/core/records/codec.ts';
 import { type RecordTypes, schemas } from '../../../services/core/records/generated.ts';
 
-type AvroType = string | AvroType[] | { type: AvroType; symbols?: string[]; items?: AvroType; logicalType?: string };
+type AvroType =
+  | string
+  | AvroType[]
+  | { type: AvroType; symbols?: string[]; items?: AvroType; values?: AvroType; logicalType?: string };
 
 /** Near now, so that no row is older than the tables keep it. */
 const now = Math.floor(Date.now() / 1000) * 1000;
+
+const sampleTexts = { 'content-type': 'application/json', 'tier3-rsasha1': 'c2ln' };
+const sampleCounts = { 'server-created': 3, 'server-updated': 0 };
 
 /** A record with a value other than the default in every field; `changes` are what a test is about. */
 export function fixture<K extends RecordKind>(kind: K, changes: Partial<RecordTypes[K]>): RecordTypes[K] {
@@ -20,7 +26,7 @@ function sampleOf(type: AvroType, name: string, index: number): unknown {
     if (type.logicalType === 'timestamp-millis') return now - index * 1001;
     if (type.type === 'enum') return type.symbols!.at(-1);
     if (type.type === 'array') return [`${name}-1`, `${name}-2`];
-    if (type.type === 'map') return { 'content-type': 'application/json', 'tier3-rsasha1': 'c2ln' };
+    if (type.type === 'map') return type.values === 'long' ? sampleCounts : sampleTexts;
     return sampleOf(type.type, name, index);
   }
   if (type === 'bytes') return Buffer.from(`{"body":${index}}`);
