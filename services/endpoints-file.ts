@@ -19,7 +19,8 @@ const instant = z.iso.datetime();
 
 const tokenSchema = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  madeAt: instant,
+  /** Absent where hookwatch.yaml gave it. */
+  madeAt: instant.optional(),
   /** From then on it is refused. Kept where hookwatch.yaml gives the token, which would be taken again otherwise. */
   endsAt: instant.optional(),
 });
@@ -181,7 +182,7 @@ function amend(
   const { tokenSha256 } = endpoint;
   // A token that hookwatch.yaml was given since is as good as any; an open endpoint has none.
   const known = tokenSha256 === '' || tokens.some(({ sha256 }) => sha256 === tokenSha256);
-  const held = holdTokens(known ? tokens : [{ sha256: tokenSha256, madeAt: '' }, ...tokens]);
+  const held = holdTokens(known ? tokens : [{ sha256: tokenSha256 }, ...tokens]);
   // Known in a demo only: what it is good for is to be sent.
   const plain = token && held.tokenSha256 === tokenSha256 && { token };
   return [{ ...endpoint, ...held, ...secretsOf(entry, endpoint.provider, secretTexts), ...plain }];

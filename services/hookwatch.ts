@@ -10,6 +10,7 @@ const usage = `Usage: hookwatch <command> [options]
   start        everything on this machine: edge, pipeline (worker, sink, console), ClickHouse
   simulate     sends signed traffic of a small reseller to a running edge
 
+  endpoints    lists, adds, rotates and disables the URLs that providers call
   apply        brings changes of hookwatch.yaml into the lanes of a running Hookwatch
   audit        compares what the lanes lead to with what is in ClickHouse
   rebuild      makes the rows in ClickHouse anew from the lanes

@@ -42,9 +42,19 @@ export const commands: Readonly<Record<string, Command>> = {
     const options = { tenant: { type: 'string' }, 'port-offset': { type: 'string' } } as const;
     const { tenant } = parseArgs({ args, options }).values;
     const config = configFor(args);
-    const tenants = config.tenants.filter(({ name }) => tenant === undefined || name === tenant);
+    const { loadEndpoints } = await import('../endpoints-file.ts');
+    const tenants = loadEndpoints(config).filter(({ name }) => tenant === undefined || name === tenant);
     if (tenants.length === 0) throw new ConfigError(`Cannot apply anything: hookwatch.yaml has no tenant ${tenant}`);
     return applyCommand({ ...(await urlsOf(config)), tenants });
+  },
+  async endpoints(args) {
+    const { endpointsUsage } = await import('./endpoints/usage.ts');
+    if (isHelp(args, endpointsUsage)) return 0;
+    const { endpointsCommand } = await import('./endpoints/command.ts');
+    return endpointsCommand(args, () => {
+      const config = configFor(args);
+      return { config, urls: () => urlsOf(config) };
+    });
   },
   async upgrade(args) {
     const { upgradeCommand } = await import('./upgrade/command.ts');

@@ -1,9 +1,8 @@
 /** `hookwatch apply`: brings what hookwatch.yaml says into the lanes, as settings records that name their predecessor. */
-import { createHash } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { TenantConfig } from '../../config.ts';
-import { createInstallation, type Installation, type InstallationUrls } from '../../installation.ts';
-import { canonicalJson, settingsOf } from '../../settings.ts';
+import { createInstallation, type InstallationUrls } from '../../installation.ts';
+import { settingsOf } from '../../settings.ts';
+import { bringSettings } from './settings.ts';
 
 export interface ApplyContext extends InstallationUrls {
   tenants: readonly TenantConfig[];
@@ -14,8 +13,9 @@ export interface ApplyContext extends InstallationUrls {
 
 export const applyUsage = `Usage: npm run hookwatch -- apply [options]
 
-Brings the roots, endpoints and rules of hookwatch.yaml into the lanes of a running Hookwatch. Rules fire by the new
-thresholds from there on; what was found before stays. Tokens and keys are read by the edge when it starts.
+Brings the roots, endpoints and rules of hookwatch.yaml, and what \`hookwatch endpoints\` has made of the endpoints, into the
+lanes of a running Hookwatch. Rules fire by the new thresholds from there on; what was found before stays. Tokens and
+keys are read by the edges: when they start, and upon SIGHUP.
 
   --tenant NAME     only into the lane of this tenant
   --port-offset N   as given to npm start
@@ -30,43 +30,14 @@ export async function applyCommand(context: ApplyContext): Promise<number> {
   const installation = createInstallation(context);
   let failures = 0;
   for (const tenant of context.tenants) {
-    const outcome = await apply(tenant, installation, context.timeoutMs).catch((error: Error) => ({
-      failure: error.message,
-    }));
+    const outcome = await bringSettings({
+      tenant: tenant.name,
+      wantedOf: () => settingsOf(tenant),
+      installation,
+      ...(context.timeoutMs !== undefined && { timeoutMs: context.timeoutMs }),
+    }).catch((error: Error) => ({ failure: error.message }));
     if ('failure' in outcome) failures++;
     out.write(`${tenant.name}: ${'failure' in outcome ? `failed: ${outcome.failure}` : outcome.done}\n`);
   }
   return failures === 0 ? 0 : 1;
-}
-
-async function apply(
-  tenant: TenantConfig,
-  installation: Installation,
-  timeoutMs = 10_000,
-): Promise<{ done: string } | { failure: string }> {
-  const settingsInForce = async () => (await installation.lanes())[tenant.name]?.settings;
-  const current = await settingsInForce();
-  if (!current) return { failure: 'its lane has no settings yet; an edge writes them when it starts' };
-  const wanted = settingsOf(tenant);
-  const { id: predecessor, ...inForce } = current;
-  if (canonicalJson(inForce) === canonicalJson(wanted)) return { done: 'nothing has changed' };
-  const id = await submit(tenant.name, wanted, predecessor, installation);
-  const deadline = performance.now() + timeoutMs;
-  while (performance.now() < deadline) {
-    if ((await settingsInForce())?.id === id) return { done: `settings ${id} are in force` };
-    await wait(50);
-  }
-  return { failure: `settings ${id} are journaled but not in force; hookwatch.control says why in its remark` };
-}
-
-async function submit(
-  tenant: string,
-  document: object,
-  predecessor: string,
-  installation: Installation,
-): Promise<string> {
-  // The same change asked for twice, by two people or after a lost answer, is one change.
-  const digest = createHash('sha256').update(predecessor).update(canonicalJson(document)).digest('hex');
-  const idempotency_id = `apply-${digest.slice(0, 32)}`;
-  return installation.submit({ tenant, kind: 'settings', idempotency_id, document, predecessor });
 }
