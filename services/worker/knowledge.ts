@@ -75,11 +75,13 @@ function entitiesOf(
   const page = wanted.slice(0, pageEntities);
   const entities = page.flatMap((key) => {
     const entity = group.get(key);
-    return entity ? [describe(key, entity)] : [];
+    return entity ? [describe(account, key, entity)] : [];
   });
   return { entities, next: wanted.length > page.length ? page.at(-1)! : null };
 }
 
-function describe(key: string, { subject, modifiedAt, createdAt, deleted, data }: EntityState): KnownEntity {
-  return { key, subject, modifiedAt, createdAt, deleted, digest: data === '' ? '' : digestOf(data) };
+function describe(account: string, key: string, entity: EntityState): KnownEntity {
+  const { subject, modifiedAt, createdAt, deleted, data } = entity;
+  const provider = account.slice(0, account.indexOf(':'));
+  return { key, subject, modifiedAt, createdAt, deleted, digest: data === '' ? '' : digestOf(provider, data) };
 }

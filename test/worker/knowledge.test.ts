@@ -41,7 +41,7 @@ test('an entity is told with the digest of its snapshot, and without the snapsho
         modifiedAt: 2_000,
         createdAt: 1_000,
         deleted: false,
-        digest: digestOf('{"name":"WEB01"}'),
+        digest: digestOf('centurylink', '{"name":"WEB01"}'),
       },
     ],
     next: null,
@@ -97,12 +97,24 @@ describe('the digest of a snapshot', () => {
     ['the order of fields', '{"a":1,"b":{"c":2,"d":3}}', '{"b":{"d":3,"c":2},"a":1}', true],
     ['spaces', '{"a":1}', '{ "a" : 1.0 }', true],
     ['links', '{"a":1,"links":[{"rel":"self"}]}', '{"a":1}', true],
+    [
+      'what the guest says of itself',
+      '{"details":{"cpu":1,"hostName":"a","partitions":[1]}}',
+      '{"details":{"cpu":1}}',
+      true,
+    ],
+    ['what a webhook tells', '{"details":{"cpu":1}}', '{"details":{"cpu":2}}', false],
+    ['details that are none', '{"details":null}', '{"details":[]}', false],
     ['a value', '{"a":1}', '{"a":2}', false],
     ['the order of an array', '{"a":[1,2]}', '{"a":[2,1]}', false],
     ['a field', '{"a":1}', '{"a":1,"b":null}', false],
     ['text that is no JSON', 'a', 'b', false],
     ['JSON that is no object', 'null', 'nul', false],
   ])('%s', (_, left, right, equal) => {
-    expect(digestOf(left) === digestOf(right)).toBe(equal);
+    expect(digestOf('centurylink', left) === digestOf('centurylink', right)).toBe(equal);
   });
+});
+
+test('other providers have other fields', () => {
+  expect(digestOf('citrix', '{"details":{"hostName":"a"}}')).not.toBe(digestOf('citrix', '{"details":{}}'));
 });
