@@ -15,6 +15,7 @@ export interface Notes {
 
 const fieldsNotedMax = 50;
 const nameCharactersMax = 128;
+const identifierCharactersMax = 512;
 
 export function createNotes(): Notes {
   return { wrongTypes: [], unknown: [] };
@@ -31,6 +32,7 @@ export function remarksOf({ wrongTypes, unknown }: Notes) {
 }
 
 function namesOf(paths: readonly string[]): string[] {
+  if (paths.length === 0) return [];
   return [...new Set(paths)].sort().slice(0, fieldsNotedMax);
 }
 
@@ -46,16 +48,25 @@ export class Fields {
     this.#notes = notes;
     this.#path = path;
     for (const name of Object.keys(object)) {
-      if (!documented.includes(name)) notes.unknown.push(path + name.slice(0, nameCharactersMax));
+      if (!documented.includes(name)) notes.unknown.push(path + name.slice(0, nameCharactersMax).toWellFormed());
     }
   }
 
-  /** Text. An identifier that was sent as a number is given as it was written. */
+  /**
+   * Text. An identifier that was sent as a number is given as it was written. Half of a surrogate pair, which JSON can
+   * say and no file can, is replaced: what is remembered must be what comes back from a file.
+   */
   text(name: string): string | undefined {
     const value = this.#value(name);
-    if (typeof value === 'string') return value.trim() === '' ? undefined : value;
+    if (typeof value === 'string') return value.trim() === '' ? undefined : value.toWellFormed();
     if (typeof value === 'number') return String(value);
     return this.#wrong(name, value);
+  }
+
+  /** Text that names something, and so is of a length that names have. */
+  identifier(name: string): string | undefined {
+    const text = this.text(name);
+    return text === undefined || text.length <= identifierCharactersMax ? text : this.#wrong(name, text);
   }
 
   /** An integer that a double holds. */

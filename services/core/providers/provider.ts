@@ -1,6 +1,7 @@
 /** What a provider is to the rest of Hookwatch: the edge, the settings and the flow know providers only by this. */
 import type { KeyObject } from 'node:crypto';
 import type { Delivery } from '../records/generated.ts';
+import type { JsonObject } from './json.ts';
 
 /** A provider: who calls endpoints, how that is verified, and what the bodies say. Stateless and pure. */
 export interface Provider {
@@ -35,6 +36,8 @@ export interface Provider {
   parseKey(id: string, text: string): VerificationKey;
   verify(request: SignedRequest, keys: readonly VerificationKey[]): SignatureVerdict;
   readonly decode: Decode;
+  /** Of a snapshot, what webhooks tell the changes of; undefined: all of it. Snapshots that are alike in this are the same. */
+  readonly told?: ((snapshot: JsonObject) => JsonObject) | undefined;
 }
 
 /** A public key, or a secret, that is active. Several may be, while one is changed for another. */
@@ -149,9 +152,10 @@ export interface Fact {
   flags: readonly string[];
   /**
    * Identity of the snapshot in the body: a reconciled copy has the same. `server|WEB01|<modifiedAt>`, or entity, key
-   * and SHA-256 of the content; empty where there is none.
+   * and a digest of the content; empty where there is none. Computed when it is asked for, which takes longer than all the
+   * rest of a decoder: ask only where there is something to compare it with.
    */
-  snapshot: string;
+  readonly snapshot: string;
   /** The body's text. */
   data: string;
 }
@@ -159,32 +163,44 @@ export interface Fact {
 export type Decoded = { ok: true; fact: Fact } | { ok: false; reason: RejectReason; detail: string };
 
 /** What every fact has. */
-export type FactParts = Pick<Fact, 'entity' | 'action' | 'account' | 'subject' | 'data'> & Partial<Fact>;
+export type FactParts = Pick<Fact, 'entity' | 'action' | 'account' | 'subject' | 'data'> &
+  Partial<Omit<Fact, 'snapshot'>> & { snapshotOf?: () => string };
 
-/** A fact whose other members say nothing. */
+/** A fact whose other members say nothing. Written out, for spreading costs as much as reading a body. */
 export function fact(parts: FactParts): Decoded {
+  const { snapshotOf } = parts;
   return {
     ok: true,
     fact: {
-      nature: 'named',
-      parentAccount: '',
-      key: parts.subject.toUpperCase(),
-      location: '',
-      time: undefined,
-      createdAt: undefined,
-      modifiedAt: undefined,
-      actor: '',
-      correlation: '',
-      triggers: [],
-      attributes: {},
-      unknownFields: [],
-      changes: [],
-      flags: [],
-      snapshot: '',
-      ...parts,
+      entity: parts.entity,
+      action: parts.action,
+      nature: parts.nature ?? 'named',
+      account: parts.account,
+      parentAccount: parts.parentAccount ?? '',
+      subject: parts.subject,
+      key: parts.key ?? parts.subject.toUpperCase(),
+      location: parts.location ?? '',
+      time: parts.time,
+      createdAt: parts.createdAt,
+      modifiedAt: parts.modifiedAt,
+      actor: parts.actor ?? '',
+      correlation: parts.correlation ?? '',
+      triggers: parts.triggers ?? none,
+      attributes: parts.attributes ?? noAttributes,
+      unknownFields: parts.unknownFields ?? none,
+      changes: parts.changes ?? none,
+      backup: parts.backup,
+      flags: parts.flags ?? none,
+      get snapshot() {
+        return snapshotOf === undefined ? '' : snapshotOf();
+      },
+      data: parts.data,
     },
   };
 }
+
+const none: readonly never[] = Object.freeze([]);
+const noAttributes: Readonly<Record<string, string>> = Object.freeze({});
 
 /** Turns a verified delivery into a fact. Pure; it may throw, and then the delivery is rejected as `internal`. */
 export type Decode = (delivery: Delivery) => Decoded;

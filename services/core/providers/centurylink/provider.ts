@@ -2,6 +2,7 @@ import type { Provider } from '../provider.ts';
 import { decodeCenturylink } from './decode.ts';
 import { centurylinkEvents } from './event-names.ts';
 import { publishedKeyPem } from './published-key.ts';
+import { told } from './told.ts';
 import { parseKey, signatureHeader, verifyCenturylink } from './verify.ts';
 
 /** CenturyLink Cloud: ten events, one published key for all customers. */
@@ -26,6 +27,7 @@ const centurylink: Provider = {
     return verifyCenturylink(body, typeof header === 'string' ? header : header?.join(', '), keys);
   },
   decode: decodeCenturylink,
+  told,
 };
 
 export default centurylink;
