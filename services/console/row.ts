@@ -1,7 +1,7 @@
 import type { Delivery, Detection, Episode, Event, Reject } from '../core/records/generated.ts';
 
-/** Where an entry stands on the page: the four entities, and what cannot be told to be any of them. */
-export const columns = ['account', 'alert', 'user', 'server', 'rejected'] as const;
+/** Where an entry stands on the page: the four entities, what else providers tell of, and rejects that nobody can place. */
+export const columns = ['account', 'alert', 'user', 'server', 'other', 'rejected'] as const;
 export type Column = (typeof columns)[number];
 
 /** One line of a column: what the list shows of an event or a reject. Its size is bounded; a body is never in it. */
@@ -10,7 +10,7 @@ export interface Row {
   id: string;
   column: Column;
   kind: 'event' | 'reject';
-  /** created, updated, deleted, notified or rejected. */
+  /** What happened: created, updated, deleted, notified, …; rejected. */
   action: string;
   /** What the event is about; why a reject was rejected. */
   subject: string;
@@ -32,6 +32,8 @@ export interface Row {
   delivery: string;
   /** How many deliveries state it: 2 with a twin. */
   deliveries: number;
+  /** No webhook told of it at first: a comparison with the provider did. */
+  recovered: boolean;
   /** Of an alert that belongs to an episode: what it did to it, and how it stands now. */
   episode?: {
     metric: string;
@@ -75,7 +77,7 @@ const listLengthMax = 12;
 export function describeEvent(event: Event, order: number, delivery?: Delivery, episode?: Episode): Row {
   return {
     id: event.id,
-    column: columnOf(event.entity),
+    column: columnOf(event.entity) ?? 'other',
     kind: 'event',
     action: clip(event.action),
     subject: clip(event.subject),
@@ -91,6 +93,7 @@ export function describeEvent(event: Event, order: number, delivery?: Delivery, 
     order,
     delivery: event.deliveries[0] ?? '',
     deliveries: event.deliveries.length,
+    recovered: event.origin === 'reconcile',
     ...(episode && {
       episode: {
         metric: clip(episode.metric),
@@ -121,7 +124,7 @@ export function isToldBy(event: Event, { closed_at, ended_by }: Episode): boolea
 export function describeReject(reject: Reject, order: number, delivery?: Delivery): Row {
   return {
     id: reject.id,
-    column: columnOf(reject.event_name.split('.')[0]?.toLowerCase() ?? ''),
+    column: columnOf(reject.event_name.split('.')[0]?.toLowerCase() ?? '') ?? 'rejected',
     kind: 'reject',
     action: 'rejected',
     subject: clip(reject.reason),
@@ -137,6 +140,7 @@ export function describeReject(reject: Reject, order: number, delivery?: Deliver
     order,
     delivery: reject.delivery,
     deliveries: 1,
+    recovered: false,
   };
 }
 
@@ -163,8 +167,8 @@ export function compareRows(a: Pick<Row, 'received_at' | 'order'>, b: Pick<Row, 
   return b.received_at - a.received_at || b.order - a.order;
 }
 
-function columnOf(entity: string): Column {
-  return columns.find((column) => column === entity) ?? 'rejected';
+function columnOf(entity: string): Column | undefined {
+  return columns.find((column) => column === entity && column !== 'rejected' && column !== 'other');
 }
 
 function clip(text: string): string {

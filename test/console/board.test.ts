@@ -47,7 +47,8 @@ describe('joins', () => {
     { entity: 'alert', column: 'alert' },
     { entity: 'user', column: 'user' },
     { entity: 'server', column: 'server' },
-    { entity: 'teapot', column: 'rejected' },
+    { entity: 'backup', column: 'other' },
+    { entity: 'rejected', column: 'other' },
   ])('an event about $entity stands under $column', ({ entity, column }) => {
     expect(boardOf(framePair({ seq: 1, entity })).state().rows).toMatchObject([{ id: eventId(1), column }]);
   });
@@ -58,6 +59,7 @@ describe('joins', () => {
     { event_name: 'Alert.Notification', column: 'alert' },
     { event_name: '', column: 'rejected' },
     { event_name: 'Teapot.Boiled', column: 'rejected' },
+    { event_name: 'Other.Rejected', column: 'rejected' },
   ])('a reject of "$event_name" stands under $column, with its reason', ({ event_name, column }) => {
     const [row] = boardOf(frameRejected({ seq: 1, event_name, reason: 'not JSON' })).state().rows;
     expect(row).toMatchObject({ column, kind: 'reject', subject: 'not JSON', verdict: 'rejected' });

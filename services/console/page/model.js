@@ -6,7 +6,7 @@
 /** @import { Column, DetectionRow, Row } from '../row.ts' */
 
 /** @type {readonly Column[]} */
-export const columns = ['account', 'alert', 'user', 'server', 'rejected'];
+export const columns = ['account', 'alert', 'user', 'server', 'other', 'rejected'];
 const rowsPerColumnMax = 200;
 const detectionsMax = 50;
 
@@ -70,7 +70,7 @@ export function createModel() {
 
 /** @returns {View} */
 export function emptyView() {
-  return { rows: { account: [], alert: [], user: [], server: [], rejected: [] }, detections: [] };
+  return { rows: { account: [], alert: [], user: [], server: [], other: [], rejected: [] }, detections: [] };
 }
 
 /**

@@ -11,7 +11,16 @@ import { fillDetection, fillRow } from './rows.js';
 import { openStream } from './stream.js';
 
 /** @type {Record<Column, string>} */
-const columnNames = { account: 'Account', alert: 'Alert', user: 'User', server: 'Server', rejected: 'Rejected' };
+const columnNames = {
+  account: 'Account',
+  alert: 'Alert',
+  user: 'User',
+  server: 'Server',
+  other: 'Other',
+  rejected: 'Rejected',
+};
+/** Shown once there is something in them. @type {readonly Column[]} */
+const rareColumns = ['other', 'rejected'];
 const rateWindowMs = 10_000;
 /** Drawing may take a fifth of the time at most: what comes faster is drawn together. */
 const restPerDrawing = 4;
@@ -115,14 +124,14 @@ function draw() {
   for (const [column, { list, section, tab }] of lists) {
     const rows = view.rows[column];
     list.render(rows, now);
-    const isHidden = column === 'rejected' && rows.length === 0;
+    const isHidden = rareColumns.includes(column) && rows.length === 0;
     section.hidden = isHidden;
     tab.hidden = isHidden;
     setText(find(section, '.count'), formatNumber(rows.length));
     setText(find(tab, '.count'), formatNumber(rows.length));
     setText(find(section, '.column-none'), rows.length > 0 ? '' : isFiltered ? 'None of this account' : 'None yet');
   }
-  if (picked === 'rejected' && view.rows.rejected.length === 0) pick('account');
+  if (rareColumns.includes(picked) && view.rows[picked].length === 0) pick('account');
   byId('main').dataset.empty = String(countAll() === 0);
   drawState(now);
   drawn = performance.now();

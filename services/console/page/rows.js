@@ -54,6 +54,7 @@ function describeChips(row) {
   if (lengthMs !== null) chips.push(chip(formatLength(lengthMs), 'chip-whole'));
   if (row.novelty === 'seen') chips.push(chip('first seen', 'chip-new'));
   if (row.novelty === 'created') chips.push(chip('new', 'chip-new'));
+  if (row.recovered) chips.push(chip('recovered', 'chip-new'));
   if (row.deliveries > 1) chips.push(chip(`${row.deliveries} deliveries`, ''));
   for (const flag of row.flags) chips.push(chip(flag, 'chip-warn'));
   return chips;
