@@ -54,6 +54,16 @@ test('what has another type counts as absent and is named by its path', () => {
   expect(read({ list: {} }).fields.objects('list', [])).toEqual([]);
 });
 
+test('half of a surrogate pair is replaced, a name longer than names are is none', () => {
+  const { fields, remarks } = read({ text: 'a\ud800', '\udc00': 1 });
+  expect(fields.text('text')).toBe('a\ufffd');
+  expect(fields.identifier('text')).toBe('a\ufffd');
+  expect(remarks().unknownFields).toEqual(['\ufffd']);
+  const long = read({ text: 'x'.repeat(513) });
+  expect(long.fields.identifier('text')).toBeUndefined();
+  expect(long.remarks().attributes).toEqual({ wrong_type: 'text' });
+});
+
 test('fields that no page lists are named once, sorted, at most 50', () => {
   const { fields, remarks } = read({ z: 1, nested: { b: 1, a: 1 }, list: [{ c: 1 }, { c: 2 }], a: null });
   fields.object('nested', ['a']);

@@ -107,7 +107,7 @@ function readState(envelope: Fields, name: 'BeforeChange' | 'AfterChange'): Stat
   if (typeof value !== 'string') return { text: JSON.stringify(value) };
   const parsed = parseJsonObject(Buffer.from(value));
   if (parsed.ok) return { object: parsed.object };
-  return value.trim() === 'null' ? {} : { text: value };
+  return value.trim() === 'null' ? {} : { text: value.toWellFormed() };
 }
 
 /** A creation and a deletion have one state only: nothing has changed from one to the other. */
@@ -136,12 +136,12 @@ function readObject(place: Place, before: JsonObject | undefined, after: JsonObj
   }
   // No page says what the object is like. Where Citrix Cloud's other calls show such objects, they have these.
   const plain = new Fields(object, [], createNotes());
-  const subject = ['Id', 'id', 'Name', 'name'].map((name) => plain.text(name)).find((text) => text !== undefined);
+  const subject = ['Id', 'id', 'Name', 'name'].map((name) => plain.identifier(name)).find((text) => text !== undefined);
   return { subject: subject ?? '', attributes: {}, flags: [] };
 }
 
 function readLogin(login: Fields, customer: string): Reading {
-  const principal = login.text('Principal');
+  const principal = login.identifier('Principal');
   const loggedInTo = login.text('CustomerId');
   return {
     subject: principal ?? '',

@@ -36,7 +36,11 @@ function note(
 ): void {
   if (field.length > pathCharactersMax || difference.changes.length === changesMax) difference.truncated = true;
   if (difference.changes.length === changesMax) return;
-  difference.changes.push({ field: field.slice(0, pathCharactersMax), before: jsonOf(before), after: jsonOf(after) });
+  difference.changes.push({
+    field: field.slice(0, pathCharactersMax).toWellFormed(),
+    before: jsonOf(before),
+    after: jsonOf(after),
+  });
 }
 
 /** `__proto__` is a name like any other in what was parsed. */

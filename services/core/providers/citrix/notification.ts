@@ -25,7 +25,7 @@ export function readNotification(object: Fields, customer: string): Reading {
   const destination = readDestination(object.text('Destination'));
   const categories = object.any('Categories');
   return {
-    subject: object.text('PublishNotificationId') ?? '',
+    subject: object.identifier('PublishNotificationId') ?? '',
     attributes: present({
       severity: severity.name,
       priority: priority.name,

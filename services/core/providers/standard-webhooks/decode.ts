@@ -1,7 +1,7 @@
 /** Payloads as Standard Webhooks recommends them: `{ "type": "contact.created", "timestamp": …, "data": { "id": … } }`. */
 import type { Delivery } from '../../records/generated.ts';
 import { createNotes, Fields, remarksOf } from '../fields.ts';
-import { isObject, parseJsonObject, textOf } from '../json.ts';
+import { isObject, parseJsonObject } from '../json.ts';
 import { type Decoded, fact } from '../provider.ts';
 import { ownEntity, snakeCase } from '../words.ts';
 
@@ -13,6 +13,8 @@ export function decodeStandardWebhooks(delivery: Delivery): Decoded {
   const type = fields.text('type') ?? '';
   const time = fields.instant('timestamp');
   const data = fields.any('data');
+  // What is in it is the sender's affair.
+  const subject = isObject(data) ? new Fields(data, [], createNotes()).identifier('id') : undefined;
   // `order.item.added` → entity order_item, action added; a word alone says what it is about.
   const [, what = type, happened = 'notified'] = /^(.+)\.([^.]+)$/.exec(type) ?? [];
   const [entity, action] = [snakeCase(what), snakeCase(happened)];
@@ -23,7 +25,7 @@ export function decodeStandardWebhooks(delivery: Delivery): Decoded {
     entity: ownEntity('standard-webhooks', entity),
     action,
     account: delivery.account,
-    subject: isObject(data) ? (textOf(data, 'id') ?? '') : '',
+    subject: subject ?? '',
     time,
     modifiedAt: time,
     // The same for every attempt to send the same event.
