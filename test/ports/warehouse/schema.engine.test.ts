@@ -118,42 +118,6 @@ describe('the schema', () => {
   });
 });
 
-describe('servers_latest', () => {
-  const server = (position: number, modified: string | undefined, change: object = {}) =>
-    fixture('event', {
-      tenant: 'servers',
-      id: `event-${position}`,
-      position,
-      entity: 'server',
-      action: 'updated',
-      account: 'p:A',
-      subject: 'WA1AWEB01',
-      location: 'WA1',
-      data: JSON.stringify({ status: 'active', ...(modified && { changeInfo: { modifiedDate: modified } }) }),
-      ...change,
-    });
-  const latest = () =>
-    warehouse.query('SELECT server, event, modified_at, status, deleted FROM hookwatch.servers_latest ORDER BY server');
-
-  test('holds the snapshot that was modified last, whatever came last, until a deletion', async () => {
-    await insertValues(warehouse, 'event', [
-      server(1, '2015-10-28T11:26:05Z'),
-      server(3, '2015-10-28T11:28:17Z', { subject: 'wa1aweb01' }),
-      server(5, '2015-10-28T11:27:00Z'),
-      server(6, undefined),
-    ]);
-    const snapshot = {
-      server: 'WA1AWEB01',
-      event: 'event-3',
-      modified_at: '2015-10-28 11:28:17.000',
-      status: 'active',
-    };
-    expect(await latest()).toEqual([{ ...snapshot, deleted: false }]);
-    await insertValues(warehouse, 'event', [server(7, undefined, { action: 'deleted', data: '{"name":"WA1AWEB01"}' })]);
-    expect(await latest()).toEqual([{ ...snapshot, deleted: true }]);
-  });
-});
-
 describe('migrations', () => {
   const applied = () => warehouse.query('SELECT name, sha256 FROM hookwatch.migrations ORDER BY name, sha256');
 
