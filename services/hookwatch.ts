@@ -12,6 +12,7 @@ const usage = `Usage: hookwatch <command> [options]
 
   endpoints    lists, adds, rotates and disables the URLs that providers call
   apply        brings changes of hookwatch.yaml into the lanes of a running Hookwatch
+  subscribe    has providers call the endpoints
   audit        compares what the lanes lead to with what is in ClickHouse
   rebuild      makes the rows in ClickHouse anew from the lanes
   upgrade      lets this version of the flow take over the lanes from another one

@@ -1,5 +1,6 @@
 /** The commands that look after an installation: what each is given, on one machine and over Kafka. */
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from '../config.ts';
 import { flowHash } from '../flow-hash.ts';
@@ -53,7 +54,7 @@ export const commands: Readonly<Record<string, Command>> = {
     const { endpointsCommand } = await import('./endpoints/command.ts');
     return endpointsCommand(args, () => {
       const config = configFor(args);
-      return { config, urls: () => urlsOf(config) };
+      return { config, publicUrl: config.providerApis.publicUrl, urls: () => urlsOf(config) };
     });
   },
   async upgrade(args) {
@@ -80,6 +81,18 @@ export const commands: Readonly<Record<string, Command>> = {
     const { rebuildCommand, rebuildUsage } = await import('./rebuild/command.ts');
     if (isHelp(args, rebuildUsage)) return 0;
     return withStores(args, (stores) => rebuildCommand(args, { ...stores, flow: flowHash() }));
+  },
+  async subscribe(args) {
+    const { subscribeCommand, subscribeUsage } = await import('./subscribe/command.ts');
+    if (isHelp(args, subscribeUsage)) return 0;
+    const { loadEndpoints } = await import('../endpoints-file.ts');
+    const config = configFor(args);
+    return subscribeCommand(args, {
+      tenants: loadEndpoints(config),
+      configFolder: dirname(config.configFile),
+      tokenFolder: join(config.dataFolder, 'secrets'),
+      providerApis: config.providerApis,
+    });
   },
   async backup(args) {
     const { backupCommand, backupUsage } = await import('./backup/command.ts');
