@@ -10,7 +10,10 @@ export type ParsedJson =
   | { ok: true; text: string; object: JsonObject }
   | { ok: false; reason: 'not UTF-8' | 'not JSON' | 'not an object' | 'too deep'; detail: string };
 
-/** Parses a body that must be one JSON object. `__proto__` becomes a property like any other. */
+/**
+ * Parses a body that must be one JSON object. Of a name that comes twice the last value holds, as JSON.parse has it;
+ * `__proto__` becomes a property like any other.
+ */
 export function parseJsonObject(body: Uint8Array): ParsedJson {
   if (!isUtf8(body)) return { ok: false, reason: 'not UTF-8', detail: 'the body is not valid UTF-8' };
   const text = textOfBody(body);
@@ -18,7 +21,7 @@ export function parseJsonObject(body: Uint8Array): ParsedJson {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return { ok: false, reason: 'not JSON', detail: describeSyntaxError(error as SyntaxError) };
+    return { ok: false, reason: 'not JSON', detail: describeSyntaxError(error as SyntaxError, text) };
   }
   if (!isObject(value)) return { ok: false, reason: 'not an object', detail: `the body is ${describeType(value)}` };
   const care = inspect(value, jsonDepthMax);
@@ -89,9 +92,32 @@ function describeType(value: JsonValue): string {
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }
 
-/** The parser's words without the excerpt of the body that they quote. */
-function describeSyntaxError(error: SyntaxError): string {
-  const position = /position (\d+)/.exec(error.message)?.[1];
-  if (position !== undefined) return `not valid JSON at character ${position}`;
-  return error.message.startsWith('Unexpected end') ? 'the body ends too early' : 'not valid JSON';
+/** Where it is, and none of the excerpt of the body that the parser quotes. */
+function describeSyntaxError(error: SyntaxError, text: string): string {
+  if (error.message.startsWith('Unexpected end')) return 'the body ends too early';
+  const position = /position (\d+)/.exec(error.message)?.[1] ?? findUnexpected(text);
+  return `not valid JSON at character ${position}`;
+}
+
+/**
+ * The parser gives no place to a character that cannot begin a value. It is the last of the shortest beginning of the text
+ * that fails for such a character; every longer one fails for the same.
+ */
+function findUnexpected(text: string): number {
+  let [fine, failing] = [0, text.length];
+  while (failing - fine > 1) {
+    const middle = (fine + failing) >>> 1;
+    if (failsForToken(text.slice(0, middle))) failing = middle;
+    else fine = middle;
+  }
+  return failing - 1;
+}
+
+function failsForToken(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return false;
+  } catch (error) {
+    return (error as SyntaxError).message.startsWith('Unexpected token');
+  }
 }
