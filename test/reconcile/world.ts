@@ -31,6 +31,8 @@ export class Killed extends Error {}
 
 interface Webhook {
   at: number;
+  /** `ACCOUNT/NAME/created/digest`, or `…/deleted`. */
+  tells: string;
   apply(): void;
 }
 
@@ -48,8 +50,12 @@ export interface World {
   state(): Map<string, string>;
   /** What the API would show, likewise. */
   truth(): Map<string, string>;
-  /** Digests and deletions that webhooks brought or will bring, as `ACCOUNT/NAME/created/digest`. */
-  readonly heard: Set<string>;
+  /** What webhooks on their way tell: `ACCOUNT/NAME/created/digest`, or `…/deleted`. */
+  onTheirWay(): string[];
+  /** The life of a name that the state knows of, by the second of its creation; undefined where no body said so. */
+  lifeOf(account: string, name: string): number | undefined;
+  /** The state holds it for deleted, and the API shows it: the webhook of its deletion came behind that of its next life. */
+  contradicted(): string[];
   create(account: string, name: string, options?: ChangeOptions): void;
   change(account: string, name: string, fields: Partial<ModelServer>, options?: ChangeOptions): void;
   remove(account: string, name: string, options?: ChangeOptions): void;
@@ -84,7 +90,6 @@ export function createWorld({ accounts, meanwhile = () => {}, beforeTell = () =>
   const cloud = new Map(accounts.map((account) => [account, new Map<string, ModelServer>()]));
   const state = new Map<string, KnownEntity>();
   const accountsKnown = new Map<string, KnownEntity>();
-  const heard = new Set<string>();
   let onTheirWay: Webhook[] = [];
   const told: ToldClaim[] = [];
   const documents: RunDocument[] = [];
@@ -103,8 +108,9 @@ export function createWorld({ accounts, meanwhile = () => {}, beforeTell = () =>
   function send(account: string, server: ModelServer, gone: boolean, { lost = false, lag = 3 }: ChangeOptions): void {
     if (lost) return;
     const body = bodyOf(account, server);
-    heard.add(`${account}/${server.name}/${server.created}/${gone ? deleted : digestOf('centurylink', body)}`);
-    onTheirWay.push({ at: now + lag, apply: () => (gone ? forget(account, server.name) : learn(account, body)) });
+    const tells = `${account}/${server.name}/${server.created}/${gone ? deleted : digestOf('centurylink', body)}`;
+    const apply = () => (gone ? forget(account, server.name) : learn(account, body));
+    onTheirWay.push({ at: now + lag, tells, apply });
   }
 
   /** As the flow does it: by name; an older snapshot does not replace a newer one. */
@@ -137,7 +143,16 @@ export function createWorld({ accounts, meanwhile = () => {}, beforeTell = () =>
     cloud,
     told,
     documents,
-    heard,
+    onTheirWay: () => onTheirWay.map(({ tells }) => tells),
+    lifeOf(account, name) {
+      const createdAt = state.get(`${account}/${name}`)?.createdAt ?? null;
+      return createdAt === null ? undefined : createdAt / 1000;
+    },
+    contradicted: () =>
+      [...world.truth().keys()].filter((at) => {
+        const entity = state.get(at);
+        return entity?.deleted && !(entity.createdAt !== null && entity.createdAt < createdAtOf(at));
+      }),
     now: () => now,
     nowMs: () => now * 1000,
     inventory: inventoryOf(cloud, answer),
@@ -204,6 +219,11 @@ export function createWorld({ accounts, meanwhile = () => {}, beforeTell = () =>
     quiet: () => pass(60),
     pass,
   };
+
+  function createdAtOf(at: string): number {
+    const [account = '', name = ''] = at.split('/');
+    return cloud.get(account)!.get(name)!.created * 1000;
+  }
 
   function select(table: EntityTable, account: string): Map<string, KnownEntity> {
     const name = account.split(':')[1]!;
