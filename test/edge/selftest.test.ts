@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { assertVerification, knownAnswers } from '../../services/edge/selftest.ts';
+import { assertVerification, knownAnswers } from '../../services/selftest.ts';
 import { prepareEdge } from './fixture.ts';
 
 describe('the self-test of verification', () => {
