@@ -30,7 +30,7 @@ const definitionSchema = z.strictObject(listened);
 /** The file lies beside endpoints.json, or below it. The newest last. */
 const secretSchema = z.strictObject({
   id: nameSchema,
-  file: z.string().regex(/^[\w.-]+(\/[\w.-]+)*$/),
+  file: z.string().regex(/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/),
   madeAt: instant,
 });
 

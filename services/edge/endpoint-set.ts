@@ -59,5 +59,5 @@ export function createEndpointSet({ tenants, keys, ...options }: EndpointSetOpti
     metrics.endpoints.set(listened.tenants.reduce((sum, tenant) => sum + tenant.endpoints.length, 0));
   }
 
-  return { find: (token) => find(token), listened: () => current, hash: () => hash, replace };
+  return { find: (...asked) => find(...asked), listened: () => current, hash: () => hash, replace };
 }

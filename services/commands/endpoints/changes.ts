@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { EndpointConfig, TenantConfig } from '../../config.ts';
-import { checkDefinition } from '../../endpoint-definition.ts';
+import { checkDefinition, nameSchema } from '../../endpoint-definition.ts';
 import type { EndpointDefinition, EndpointEntry, EndpointsContent, TokenEntry } from '../../endpoints-file.ts';
 
 /** A change that cannot be made. Asking again does not help. */
@@ -108,9 +108,9 @@ export function enableEndpoint(content: EndpointsContent, tenant: TenantConfig, 
 /** What is wrong with a definition: a line each; empty where nothing is. */
 export function problemsOf(name: string, definition: EndpointDefinition): string[] {
   const parsed = z
-    .any()
+    .object({ name: nameSchema })
     .superRefine((_, context) => checkDefinition({ ...definition, name, open: false }, context))
-    .safeParse(undefined);
+    .safeParse({ name });
   return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
 }
 

@@ -1,6 +1,6 @@
 /** `hookwatch endpoints`: which URLs there are, without a restart of anything. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type Config, ConfigError, hashToken, type TenantConfig } from '../../config.ts';
 import { providers } from '../../core/providers/providers.ts';
 import {
@@ -34,6 +34,8 @@ import { parseRequest, type Request } from './usage.ts';
 
 export interface EndpointsContext {
   config: Pick<Config, 'tenants' | 'endpointsFile' | 'edgeUrls'>;
+  /** How providers reach the edges; undefined where that is not set. */
+  publicUrl?: string | undefined;
   /** Asked only where a lane is to be told, or asked. */
   urls: () => Promise<InstallationUrls>;
   /** How long edges, and then a lane, may take. */
@@ -54,7 +56,7 @@ export async function endpointsCommand(args: readonly string[], contextOf: () =>
   const tenant = tenantOf(context.config.tenants, request.values.tenant);
   try {
     const report = await change(request, tenant, context);
-    out.write(request.values.json ? `${JSON.stringify(report)}\n` : describeChange(report));
+    out.write(request.values.json ? `${JSON.stringify(report)}\n` : describeChange(report, context.publicUrl));
     return report.done ? 0 : 1;
   } catch (failure) {
     if (failure instanceof ConfigError) throw failure;
@@ -75,6 +77,7 @@ async function change(request: Request, tenant: TenantConfig, context: Endpoints
   const { config, timeoutMs = timeoutMsByDefault } = context;
   const { action, name, values } = request;
   const token = action === 'add' || (action === 'rotate' && !values['secret-file']) ? newToken() : undefined;
+  const tokenFile = openNew(values['token-file']);
   const text = readSecret(values['secret-file']);
   const content = await changeEndpoints(config.endpointsFile, (before) => {
     const secretId = `secret-${before.revision + 1}`;
@@ -85,8 +88,12 @@ async function change(request: Request, tenant: TenantConfig, context: Endpoints
     const brought: SecretText | undefined = text === undefined ? undefined : { file, text };
     refuseUnusable(config.tenants, after, { tenant, name, brought });
     return { content: after, secret: brought };
+  }).catch((failure) => {
+    if (tokenFile) rmSync(tokenFile.path);
+    throw failure;
   });
-  const report = { action, tenant: tenant.name, name, ...(token && { token }), ...endsOf(content, tenant, request) };
+  const place = { action, tenant: tenant.name, name };
+  const report = { ...place, ...handOver(token, tokenFile), ...endsOf(content, tenant, request) };
   if (values['no-wait']) return { ...report, done: true, waited: false };
   const edges = await waitForEdges(config.edgeUrls, () => hashEndpoints(loadEndpoints(config)), timeoutMs);
   const lane = await tellLane(tenant.name, name, context, timeoutMs);
@@ -160,6 +167,27 @@ function readSecret(path: string | undefined): string | undefined {
     throw new ConfigError(`Cannot read --secret-file ${path}: ${(cause as Error).message}`, { cause });
   }
   throw new ConfigError(`Cannot use --secret-file ${path}: it is empty`);
+}
+
+/** The token's file, made before anything is changed. @throws ConfigError where there is a file, or can be none. */
+function openNew(path: string | undefined): { path: string; descriptor: number } | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return { path, descriptor: openSync(path, 'wx', 0o600) };
+  } catch (cause) {
+    throw new ConfigError(`Cannot write --token-file ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function handOver(
+  token: string | undefined,
+  file: ReturnType<typeof openNew>,
+): Pick<ChangeReport, 'token' | 'tokenFile'> {
+  if (token === undefined) return {};
+  if (!file) return { token };
+  writeFileSync(file.descriptor, `${token}\n`);
+  closeSync(file.descriptor);
+  return { tokenFile: file.path };
 }
 
 /** 256 bits: cannot be guessed, whoever tries for however long. */

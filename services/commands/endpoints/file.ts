@@ -2,7 +2,13 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type EndpointsContent, readEndpointsFile, renderEndpoints, secretPath } from '../../endpoints-file.ts';
+import {
+  type EndpointsContent,
+  parseEndpoints,
+  readEndpointsFile,
+  renderEndpoints,
+  secretPath,
+} from '../../endpoints-file.ts';
 import { FolderLockedError, lockFolder } from '../../ports/log/folder-lock.ts';
 import { syncFolder } from '../../ports/log/segments.ts';
 
@@ -12,7 +18,7 @@ export class EndpointsLockedError extends Error {
 }
 
 /** How long another writer is waited for. */
-const lockMsMax = 10_000;
+const lockMsMaxByDefault = 10_000;
 
 /** Secrets of endpoints lie in this folder beside the file. */
 const secretsFolder = 'endpoint-secrets';
@@ -25,16 +31,17 @@ export interface SecretText {
 }
 
 /**
- * Changes the file. Rejects, and nothing has changed, where `change` throws, where somebody else writes for ten seconds, or
+ * Changes the file. Rejects, and nothing has changed, where `change` throws, where somebody else writes for so long, or
  * where the file is damaged. When it resolves the change is on disk. A process that is killed on the way leaves the file as
  * it was, or as it is to be.
  */
 export async function changeEndpoints(
   file: string,
   change: (content: EndpointsContent) => { content: EndpointsContent; secret?: SecretText | undefined },
+  lockMsMax = lockMsMaxByDefault,
 ): Promise<EndpointsContent> {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const lock = await holdLock(`${file}.lock`);
+  const lock = await holdLock(`${file}.lock`, lockMsMax);
   try {
     const before = readEndpointsFile(file).content;
     const { content, secret } = change(before);
@@ -42,7 +49,10 @@ export async function changeEndpoints(
       mkdirSync(dirname(secretPath(file, secret.file)), { recursive: true, mode: 0o700 });
       replaceSync(secretPath(file, secret.file), `${secret.text}\n`);
     }
-    replaceSync(file, renderEndpoints(content));
+    // What it could not read itself, no edge could.
+    const text = renderEndpoints(content);
+    parseEndpoints(text, file);
+    replaceSync(file, text);
     // Edges that have not read the new file yet may still begin by the one before.
     forgetSecrets(file, [before, content]);
     return content;
@@ -56,7 +66,7 @@ export function secretFileOf(tenant: string, name: string, id: string): string {
   return `${secretsFolder}/${tenant}.${name}.${id}`;
 }
 
-async function holdLock(folder: string): Promise<{ close(): void }> {
+async function holdLock(folder: string, lockMsMax: number): Promise<{ close(): void }> {
   const deadline = performance.now() + lockMsMax;
   for (;;) {
     try {
@@ -64,9 +74,12 @@ async function holdLock(folder: string): Promise<{ close(): void }> {
     } catch (cause) {
       if (!(cause instanceof FolderLockedError)) throw cause;
       if (performance.now() > deadline) {
-        throw new EndpointsLockedError(`Cannot change the endpoints: another process has held ${folder} for 10 s`, {
-          cause,
-        });
+        throw new EndpointsLockedError(
+          `Cannot change the endpoints: another process has held ${folder} for ${lockMsMax} ms`,
+          {
+            cause,
+          },
+        );
       }
       await wait(20);
     }

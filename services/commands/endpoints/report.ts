@@ -9,6 +9,8 @@ export interface ChangeReport {
   name: string;
   /** Shown this once. */
   token?: string;
+  /** Where it was written in place of being shown. */
+  tokenFile?: string;
   /** Until when tokens before it are taken at the latest. */
   beforeEndsAt?: string | undefined;
   /** Every edge and the lane have it, or nobody was to wait for that. */
@@ -26,11 +28,12 @@ const verbs: Readonly<Record<Action, string>> = {
   enable: 'is enabled again',
 };
 
-export function describeChange(report: ChangeReport): string {
-  const { action, tenant, name, token, beforeEndsAt, waited, edges = [], lane } = report;
+export function describeChange(report: ChangeReport, publicUrl = 'https://<your host>'): string {
+  const { action, tenant, name, token, tokenFile, beforeEndsAt, waited, edges = [], lane } = report;
   const ends = beforeEndsAt === undefined ? '' : ` What was taken before ends at ${beforeEndsAt} by the edges' clocks.`;
   const lines = [`${tenant}/${name} ${verbs[action]}.${ends}`];
-  if (token) lines.push('', `  https://<your host>/in/${token}`, '', 'Nobody can show this token again.');
+  if (token) lines.push('', `  ${publicUrl.replace(/\/$/, '')}/in/${token}`, '', 'Nobody can show this token again.');
+  if (tokenFile) lines.push(`Its token is in ${tokenFile}, and nowhere else.`);
   lines.push(...edges.map(describeEdge));
   if (lane) lines.push('failure' in lane ? `lane ${tenant}: failed: ${lane.failure}` : `lane ${tenant}: ${lane.done}`);
   if (!waited) {

@@ -20,6 +20,7 @@ the lane knows of them.
   --account ALIAS      add: the account that owns it at the provider
   --recursive          add: it also hears of the accounts below
   --secret-file PATH   add, rotate: a file with the secret that verifies what the provider sends; it is copied
+  --token-file PATH    add, rotate: writes the token to a new file, for its owner alone, in place of printing it
   --grace 24h          rotate: how long the tokens before are taken, in s, m or h
   --now                rotate: tokens, or secrets, before it are not taken from now on
   --no-wait            does not wait for edges and lanes: for a Hookwatch that does not run
@@ -40,6 +41,7 @@ const options = {
   account: { type: 'string' },
   recursive: { type: 'boolean' },
   'secret-file': { type: 'string' },
+  'token-file': { type: 'string' },
   grace: { type: 'string' },
   now: { type: 'boolean' },
   'no-wait': { type: 'boolean' },
@@ -62,8 +64,8 @@ export interface Request {
 const everywhere: readonly Option[] = ['tenant', 'json', 'port-offset', 'help'];
 const allowed: Readonly<Record<Action, readonly Option[]>> = {
   list: everywhere,
-  add: [...everywhere, 'provider', 'event', 'account', 'recursive', 'secret-file', 'no-wait'],
-  rotate: [...everywhere, 'secret-file', 'grace', 'now', 'no-wait'],
+  add: [...everywhere, 'provider', 'event', 'account', 'recursive', 'secret-file', 'token-file', 'no-wait'],
+  rotate: [...everywhere, 'secret-file', 'token-file', 'grace', 'now', 'no-wait'],
   disable: [...everywhere, 'no-wait'],
   enable: [...everywhere, 'no-wait'],
 };
@@ -86,6 +88,9 @@ export function parseRequest(args: readonly string[]): Request {
     if (missing) throw wrong(`add needs --${missing}`);
   }
   if (values.now && values.grace) throw wrong('--now and --grace exclude each other');
+  if (values['token-file'] && action === 'rotate' && values['secret-file']) {
+    throw wrong('--token-file is for tokens: rotate one thing after the other');
+  }
   if (values.grace && values['secret-file'])
     throw wrong('--grace is for tokens: a secret is taken until the next but one');
   return { action, name, values, graceMs: values.now ? 0 : parseGrace(values.grace ?? graceByDefault) };
