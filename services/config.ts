@@ -44,7 +44,7 @@ export interface Config extends FileConfig {
   /** High-water mark of what ClickHouse has not taken yet: above it the lanes wait. */
   outputsBytesMax: number;
   rejectedPerMinuteMax: number;
-  ttlDays: { deliveries: number; facts: number };
+  ttlDays: { deliveries: number; persons: number; facts: number };
   providerApis: ProviderApisConfig;
 }
 
@@ -102,6 +102,7 @@ const environmentSchema = z.object({
   HOOKWATCH_REJECTED_PER_MINUTE: positive.default(60),
   HOOKWATCH_DELIVERIES_TTL_DAYS: positive.max(10_000).default(90),
   HOOKWATCH_FACTS_TTL_DAYS: positive.max(10_000).default(400),
+  HOOKWATCH_PERSONS_TTL_DAYS: positive.max(10_000).optional(),
 });
 
 const settingsSchema = environmentSchema
@@ -197,7 +198,11 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     kafka,
     outputsBytesMax: env.HOOKWATCH_OUTPUTS_MB * 1024 * 1024,
     rejectedPerMinuteMax: env.HOOKWATCH_REJECTED_PER_MINUTE,
-    ttlDays: { deliveries: env.HOOKWATCH_DELIVERIES_TTL_DAYS, facts: env.HOOKWATCH_FACTS_TTL_DAYS },
+    ttlDays: {
+      deliveries: env.HOOKWATCH_DELIVERIES_TTL_DAYS,
+      persons: env.HOOKWATCH_PERSONS_TTL_DAYS ?? env.HOOKWATCH_FACTS_TTL_DAYS,
+      facts: env.HOOKWATCH_FACTS_TTL_DAYS,
+    },
     providerApis,
     ...file,
   };

@@ -19,7 +19,7 @@ export interface AuditContext {
   /** Hash of this code's flow. */
   flow: string;
   /** How long ClickHouse keeps rows. */
-  ttlDays: { deliveries: number; facts: number };
+  ttlDays: { deliveries: number; persons?: number; facts: number };
   /** Resolves once what the workers have put out until now is in ClickHouse; rejects where nothing puts it there. */
   stored?: (() => Promise<void>) | undefined;
   out?: Output;
@@ -100,7 +100,11 @@ async function audit(
     warehouse,
     flow,
     depth,
-    keptSince: { deliveries: now - ttlDays.deliveries * dayMs, facts: now - ttlDays.facts * dayMs },
+    keptSince: {
+      deliveries: now - ttlDays.deliveries * dayMs,
+      persons: now - (ttlDays.persons ?? ttlDays.facts) * dayMs,
+      facts: now - ttlDays.facts * dayMs,
+    },
     stored: async () => {
       await context.stored?.().catch((cause: unknown) => {
         error.write(`${explain(cause)}. What is not stored yet counts as missing.\n`);

@@ -13,16 +13,18 @@ export interface Scope {
   until: number;
   depth: Depth;
   /** Rows older than this may have left their tables; epoch milliseconds. */
-  keptSince: Record<'deliveries' | 'facts', number>;
+  keptSince: Record<'deliveries' | 'persons' | 'facts', number>;
 }
 
 export function timeOf<K extends OutputKind>(kind: K, value: RecordTypes[K]): number {
   return value[timeColumnOf(kind) as keyof RecordTypes[K]] as number;
 }
 
-/** Start of the first hour that is compared. */
-export function firstHour(kind: OutputKind, { keptSince }: Scope): number {
-  return Math.ceil(keptSince[kind === 'delivery' ? 'deliveries' : 'facts'] / hourMs) * hourMs;
+/** Start of the first hour that is compared. Of kinds whose rows leave at different ages, those that all are there yet. */
+export function firstHour(kind: OutputKind, { keptSince: { deliveries, persons, facts } }: Scope): number {
+  const ofPersons = kind === 'event' || kind === 'change';
+  const since = kind === 'delivery' ? deliveries : ofPersons ? Math.max(persons, facts) : facts;
+  return Math.ceil(since / hourMs) * hourMs;
 }
 
 export function hourOf(timeMs: number): number {

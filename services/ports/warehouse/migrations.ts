@@ -14,7 +14,9 @@ export interface Migration {
 /** How long rows are kept, in days after they were received. */
 export interface TtlDays {
   deliveries: number;
-  /** Everything else. */
+  /** Events of accounts, users and administrators, and their changes: no longer than facts, which is the default. */
+  persons?: number;
+  /** Everything else. What refers to no time (hierarchy, coverage) stays. */
   facts: number;
 }
 
@@ -109,9 +111,23 @@ async function setTtls(target: MigrationTarget, ttlDays: TtlDays, database: stri
     `SELECT name, engine_full FROM system.tables WHERE database = '${database}' AND engine_full LIKE '% TTL %'`,
   );
   for (const { name, engine_full } of tables) {
-    const found = /TTL toDateTime\((\w+)\) \+ toIntervalDay\((\d+)\)/.exec(engine_full);
-    const days = name === 'deliveries_rows' ? ttlDays.deliveries : ttlDays.facts;
-    if (!found || Number(found[2]) === days) continue;
-    await target.run(`ALTER TABLE ${database}.${name} MODIFY TTL toDateTime(${found[1]}) + INTERVAL ${days} DAY`);
+    const [, column, days, personsDays] = ttlPattern.exec(engine_full) ?? [];
+    if (column === undefined) continue;
+    const wanted = daysOf(name, ttlDays);
+    if (Number(days) === wanted.rows && (personsDays === undefined || Number(personsDays) === wanted.persons)) continue;
+    const after = (wantedDays: number) => `toDateTime(${column}) + INTERVAL ${wantedDays} DAY`;
+    const persons = personsDays === undefined ? '' : `, ${after(wanted.persons)} DELETE WHERE ${ofPersons}`;
+    await target.run(`ALTER TABLE ${database}.${name} MODIFY TTL ${after(wanted.rows)}${persons}`);
   }
+}
+
+/** What tells of persons, in tables that have such a TTL; as schemas/clickhouse has it. */
+const ofPersons = "entity IN ('account', 'user', 'administrator')";
+const ttlPattern =
+  /TTL toDateTime\((\w+)\) \+ toIntervalDay\((\d+)\)(?:, toDateTime\(\w+\) \+ toIntervalDay\((\d+)\) WHERE)?/;
+
+function daysOf(table: string, { deliveries, facts, persons = facts }: TtlDays): { rows: number; persons: number } {
+  // Refused rows may be of any kind, and hold it whole.
+  if (table === 'sink_refused_rows') return { rows: Math.min(deliveries, persons, facts), persons };
+  return { rows: table === 'deliveries_rows' ? deliveries : facts, persons };
 }

@@ -11,7 +11,7 @@ const scope: Scope = {
   after: -1,
   until: 100,
   depth: 'identity',
-  keptSince: { deliveries: hour, facts: hour },
+  keptSince: { deliveries: hour, persons: hour, facts: hour },
 };
 
 const episode = (id: string, version: number, atMs = hour): Output => ({

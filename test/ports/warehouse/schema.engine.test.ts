@@ -1,7 +1,7 @@
 /** schemas/clickhouse on the embedded engine: what people see, and what a change of files or settings does. */
 
 import avro from 'avsc';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { hexTime } from '../../../services/core/flow/ids.ts';
 import { type ControlKind, schemas } from '../../../services/core/records/generated.ts';
 import { type ClickHouseOptions, createClickHouseWarehouse } from '../../../services/ports/warehouse/clickhouse.ts';
@@ -180,19 +180,92 @@ describe('migrations', () => {
     const ttls = async () =>
       Object.fromEntries(
         (
-          await warehouse.query<{ name: string; days: number }>(
-            "SELECT name, toUInt32(extract(engine_full, 'toIntervalDay\\\\((\\\\d+)')) AS days FROM system.tables WHERE database = 'hookwatch' AND engine_full LIKE '%TTL%'",
+          await warehouse.query<{ name: string; days: number[] }>(
+            "SELECT name, arrayMap(day -> toUInt32(day), extractAll(engine_full, 'toIntervalDay\\\\((\\\\d+)')) AS days FROM system.tables WHERE database = 'hookwatch' AND engine_full LIKE '%TTL%'",
           )
         ).map(({ name, days }) => [name, days]),
       );
     const before = await ttls();
-    expect(before).toMatchObject({ deliveries_rows: 90, control_rows: 400, events_rows: 400, rejects_rows: 400 });
+    expect(before).toMatchObject({ deliveries_rows: [90], control_rows: [400], rejects_rows: [400] });
+    expect(before).toMatchObject({ events_rows: [400, 400], changes_rows: [400, 400], sink_refused_rows: [90] });
     const longer = open({ ttlDays: { deliveries: 30, facts: 500 } });
     await longer.migrate();
-    expect(await ttls()).toMatchObject({ deliveries_rows: 30, events_rows: 500, panes_rows: 500 });
+    expect(await ttls()).toMatchObject({ deliveries_rows: [30], panes_rows: [500], events_rows: [500, 500] });
+    const discreet = open({ ttlDays: { deliveries: 30, facts: 500, persons: 20 } });
+    await discreet.migrate();
+    expect(await ttls()).toMatchObject({ panes_rows: [500], events_rows: [500, 20], changes_rows: [500, 20] });
+    expect(await ttls()).toMatchObject({ backups_rows: [500], deliveries_rows: [30], sink_refused_rows: [20] });
     await warehouse.migrate();
     expect(await ttls()).toEqual(before);
-    await longer.close();
+    await Promise.all([longer.close(), discreet.close()]);
+  });
+});
+
+describe('retention', () => {
+  const dayMs = 86_400_000;
+  const at = (days: number) => Math.floor(Date.now() / 1000) * 1000 - days * dayMs;
+  const entities = ['account', 'user', 'administrator', 'server', 'alert'];
+
+  test('what tells of persons leaves from between the rest, old rows and those that come old', async () => {
+    const discreet = open({ ttlDays: { deliveries: 90, facts: 400, persons: 60 } });
+    const fieldsOf = (tenant: string, days: number) =>
+      entities.map((entity) => ({ tenant, id: `${days}-${entity}`, entity, first_received_at: at(days) }));
+    const left = async () => {
+      const tables = ['events', 'changes'].map((table) =>
+        warehouse.query(`SELECT id FROM hookwatch.${table}_rows WHERE tenant LIKE 'aged%' ORDER BY id`),
+      );
+      return (await Promise.all(tables)).map((ids) => ids.map(({ id }) => id));
+    };
+    const insert = async (tenant: string) => {
+      for (const days of [50, 70]) {
+        const rows = fieldsOf(tenant, days);
+        await insertValues(
+          warehouse,
+          'event',
+          rows.map((fields) => fixture('event', fields)),
+        );
+        await insertValues(
+          warehouse,
+          'change',
+          rows.map((fields) => fixture('change', fields)),
+        );
+      }
+    };
+    const kept = [...entities.map((entity) => `50-${entity}`), '70-alert', '70-server'].sort();
+    await insert('aged-before');
+    expect(await left()).toEqual(
+      [0, 1].map(() => [50, 70].flatMap((days) => entities.map((e) => `${days}-${e}`)).sort()),
+    );
+    await discreet.migrate();
+    await vi.waitFor(async () => expect(await left()).toEqual([kept, kept]), 20_000);
+    // Once a day would be too late for a test.
+    for (const table of ['events', 'changes']) {
+      await warehouse.run(`ALTER TABLE hookwatch.${table}_rows MODIFY SETTING merge_with_ttl_timeout = 0`);
+    }
+    await insert('aged-later');
+    const twice = kept.flatMap((id) => [id, id]);
+    await vi.waitFor(async () => expect(await left()).toEqual([twice, twice]), 30_000);
+    for (const table of ['events', 'changes']) {
+      await warehouse.run(`ALTER TABLE hookwatch.${table}_rows MODIFY SETTING merge_with_ttl_timeout = 86400`);
+    }
+    await discreet.close();
+  });
+
+  test('a backup leaves by its last report, and what holds since long ago stays', async () => {
+    const tenant = 'long-ago';
+    const backup = (id: string, version: number, reportedDaysAgo: number) =>
+      fixture('backup', { tenant, id, version, first_received_at: at(500), last_report_at: at(reportedDaysAgo) });
+    await insertValues(warehouse, 'backup', [backup('silent', 1, 450), backup('reports', 1, 450)]);
+    await insertValues(warehouse, 'backup', [backup('reports', 2, 1)]);
+    await insertValues(warehouse, 'hierarchy', [fixture('hierarchy', { tenant, id: 'a', first_received_at: at(500) })]);
+    await insertValues(warehouse, 'coverage', [fixture('coverage', { tenant, id: 'a', first_received_at: at(500) })]);
+    await insertValues(warehouse, 'loss', [fixture('loss', { tenant, id: 'a', first_received_at: at(500) })]);
+    for (const kind of ['backup', 'hierarchy', 'coverage', 'loss'] as const) {
+      await warehouse.run(`OPTIMIZE TABLE ${tableOf(kind)} FINAL`);
+    }
+    const found = async (kind: TableKind) => (await warehouse.rows(kind, { tenant })).map(({ id }) => id);
+    expect(await found('backup')).toEqual(['reports']);
+    expect([await found('hierarchy'), await found('coverage'), await found('loss')]).toEqual([['a'], ['a'], []]);
   });
 });
 
