@@ -19,7 +19,15 @@ export interface Config extends FileConfig {
   endpointsFile: string;
   host: string;
   /** Port 0 lets the system choose. */
-  ports: { edge: number; edgeInternal: number; console: number; clickhouse: number; worker: number; sink: number };
+  ports: {
+    edge: number;
+    edgeInternal: number;
+    console: number;
+    clickhouse: number;
+    worker: number;
+    sink: number;
+    reconcile: number;
+  };
   /** Where workers and sinks that are processes of their own can be asked. A host name stands for all its addresses. */
   workerUrls: string[];
   sinkUrls: string[];
@@ -78,6 +86,7 @@ const environmentSchema = z.object({
   HOOKWATCH_CLICKHOUSE_PORT: port.default(8123),
   HOOKWATCH_WORKER_PORT: port.default(8082),
   HOOKWATCH_SINK_PORT: port.default(8083),
+  HOOKWATCH_RECONCILE_PORT: port.default(8084),
   HOOKWATCH_WORKERS: urlList.default([]),
   HOOKWATCH_SINKS: urlList.default([]),
   HOOKWATCH_EDGES: urlList.default([]),
@@ -174,6 +183,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
       clickhouse: shift(env.HOOKWATCH_CLICKHOUSE_PORT),
       worker: shift(env.HOOKWATCH_WORKER_PORT),
       sink: shift(env.HOOKWATCH_SINK_PORT),
+      reconcile: shift(env.HOOKWATCH_RECONCILE_PORT),
     },
     workerUrls: orHere(env.HOOKWATCH_WORKERS, env.HOOKWATCH_HOST, shift(env.HOOKWATCH_WORKER_PORT)),
     sinkUrls: orHere(env.HOOKWATCH_SINKS, env.HOOKWATCH_HOST, shift(env.HOOKWATCH_SINK_PORT)),

@@ -1,4 +1,5 @@
 /** The command line: chooses parts and starts them, nothing else. */
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Config, ConfigError, environment, loadConfig, parsePortOffset } from './config.ts';
 import { refuseHalfRestored } from './data-folder.ts';
@@ -13,6 +14,7 @@ const usage = `Usage: hookwatch <command> [options]
   endpoints    lists, adds, rotates and disables the URLs that providers call
   apply        brings changes of hookwatch.yaml into the lanes of a running Hookwatch
   subscribe    has providers call the endpoints
+  reconcile    compares what the lanes know with what a provider's API shows, and tells them what was missed
   audit        compares what the lanes lead to with what is in ClickHouse
   rebuild      makes the rows in ClickHouse anew from the lanes
   upgrade      lets this version of the flow take over the lanes from another one
@@ -62,6 +64,7 @@ const parts: Record<string, () => Promise<Part>> = {
 async function main([command = '', ...args]: string[]): Promise<number> {
   if (command === 'start') return (await import('./supervisor/command.ts')).startCommand(args);
   if (command === 'simulate') return simulate(args);
+  if (command === 'reconcile') return reconcile(args);
   const { commands, edgeCommands } = await import('./commands/commands.ts');
   const known = commands[command] ?? (command === 'edge' ? edgeCommands[args[0] ?? ''] : undefined);
   if (known) return known(command === 'edge' ? args.slice(1) : args);
@@ -87,6 +90,32 @@ async function simulate(args: string[]): Promise<number> {
     edgeUrl: `${config.edgeTls ? 'https' : 'http'}://${config.host}:${config.ports.edge}`,
     clickhouseUrl: config.clickhouseUrl ?? `http://${config.host}:${config.ports.clickhouse}`,
     tenants: config.tenants,
+  });
+}
+
+/** Its progress is in the data folder, and its token beside other secrets. */
+async function reconcile(args: string[]): Promise<number> {
+  const { reconcileCommand } = await import('./reconcile/command.ts');
+  const { configFor, urlsOf } = await import('./commands/commands.ts');
+  const { createStatusApp, serve } = await import('./http.ts');
+  const { createLogger } = await import('./logger.ts');
+  const { createRegistry, reconcileMetrics } = await import('./telemetry.ts');
+  return reconcileCommand(args, async () => {
+    const config = configFor(args);
+    const { baseUrl, credentials } = config.providerApis.centurylink;
+    const registry = createRegistry('reconcile');
+    const ending = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+    return {
+      ...(await urlsOf(config)),
+      tenants: config.tenants,
+      dataFolder: config.dataFolder,
+      api: { baseUrl, ...credentials(), tokenFolder: join(config.dataFolder, 'secrets') },
+      metrics: reconcileMetrics(registry),
+      logger: createLogger('reconcile', config.logLevel),
+      serveStatus: (troubles) => serve(createStatusApp(registry, troubles), config.host, config.ports.reconcile),
+      signal: ending.signal,
+    };
   });
 }
 

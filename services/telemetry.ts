@@ -323,3 +323,48 @@ export function consoleMetrics(registry: Registry) {
     ),
   };
 }
+
+export type ReconcileMetrics = ReturnType<typeof reconcileMetrics>;
+
+/** Of comparisons with what providers' APIs show. */
+export function reconcileMetrics(registry: Registry) {
+  const { counter, gauge, histogram } = declarations(registry);
+  return {
+    runs: counter(
+      'hookwatch_reconcile_runs_total',
+      'Comparisons since the start: complete, incomplete where accounts were not walked whole, failed where they could not go on.',
+      ['tenant', 'outcome'],
+    ),
+    lastSeconds: gauge(
+      'hookwatch_reconcile_last_seconds',
+      'When the last comparison ended, whole or not, in seconds since 1970.',
+      ['tenant'],
+    ),
+    lastCompleteSeconds: gauge(
+      'hookwatch_reconcile_last_complete_seconds',
+      'When the last whole comparison began, in seconds since 1970; 0 where there was none.',
+      ['tenant'],
+    ),
+    differences: counter(
+      'hookwatch_reconcile_differences_total',
+      'What comparisons found: creation, change, deletion that were missed; seen, contradiction, unsettled, withheld.',
+      ['tenant', 'provider', 'difference'],
+    ),
+    accounts: gauge(
+      'hookwatch_reconcile_accounts',
+      'Accounts of the last comparison, by whether they were walked whole.',
+      ['tenant', 'provider', 'outcome'],
+    ),
+    servers: gauge('hookwatch_reconcile_servers', 'Servers that the last comparison met.', ['tenant', 'provider']),
+    calls: counter(
+      'hookwatch_reconcile_calls_total',
+      "Calls of a provider's API, every try, by what came of it: ok, or the code of its error.",
+      ['provider', 'call', 'outcome'],
+    ),
+    callSeconds: histogram(
+      'hookwatch_reconcile_call_seconds',
+      "Time of one try of a call of a provider's API.",
+      secondsBuckets,
+    ),
+  };
+}

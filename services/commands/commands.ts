@@ -128,7 +128,7 @@ export function isHelp(args: readonly string[], usage: string): boolean {
 }
 
 /** The settings, with the ports where `npm start` was told to put them. */
-function configFor(args: readonly string[]): Config {
+export function configFor(args: readonly string[]): Config {
   const at = args.findIndex((arg) => /^--port-offset(=|$)/.test(arg));
   const offset = at < 0 ? undefined : (args[at]!.split('=')[1] ?? args[at + 1]);
   return loadConfig(environment, parsePortOffset(offset));
@@ -153,7 +153,7 @@ async function withStores(
 }
 
 /** Controls enter through this machine's edge; lanes are told of by the console, or by the workers themselves. */
-async function urlsOf(config: Config): Promise<InstallationUrls> {
+export async function urlsOf(config: Config): Promise<InstallationUrls> {
   const { addressesOf } = await import('../kafka-parts.ts');
   const { ports, host, kafka, workerUrls } = config;
   return {

@@ -34,7 +34,7 @@ export interface RunOptions {
   allDeletions?: boolean;
   dryRun?: boolean;
   /** How long a webhook may be on its way. */
-  settleMs?: number;
+  settleMs?: number | undefined;
   /** A run that was begun before is not gone on with. */
   resumeMsMax?: number;
   nowMs: () => number;

@@ -17,6 +17,7 @@ const left: Readonly<Record<string, string>> = {
   HOOKWATCH_CONSOLE_PORT: 'a container has its ports to itself',
   HOOKWATCH_WORKER_PORT: 'a container has its ports to itself',
   HOOKWATCH_SINK_PORT: 'a container has its ports to itself',
+  HOOKWATCH_RECONCILE_PORT: 'a container has its ports to itself',
   HOOKWATCH_CLICKHOUSE_PORT: 'there is no embedded engine',
   HOOKWATCH_OUTPUTS_MB: 'of one machine: outputs are in Kafka',
   HOOKWATCH_EDGE_TLS_CERT: 'Caddy speaks TLS',
