@@ -17,8 +17,11 @@ export interface Endpoint {
   readonly rejectedQuota: Quota;
 }
 
-/** Finds the endpoint of a token, undefined when there is none. */
-export type FindEndpoint = (token: string) => Endpoint | undefined;
+/**
+ * Finds the endpoint of a token, undefined when there is none. `sample`: the request came to that URL of a sample listener,
+ * whose endpoint it must be; that may be open, and then the token is whatever it is.
+ */
+export type FindEndpoint = (token: string, sample?: string) => Endpoint | undefined;
 
 export interface EndpointOptions {
   tenants: readonly TenantConfig[];
@@ -45,31 +48,35 @@ export function indexEndpoints(options: EndpointOptions): FindEndpoint {
     ...parseKey(providerNamed(provider), id, pem),
   }));
   const byHash = new Map<string, Held>();
+  const bySample = new Map<string, { endpoint: Endpoint; open: boolean }>();
   for (const tenant of tenants) {
-    for (const { name, provider: providerName, event, account, tokenSha256, otherTokens = [] } of tenant.endpoints) {
-      const provider = providerNamed(providerName);
+    for (const configured of tenant.endpoints) {
+      const { name, event, account, tokenSha256, otherTokens = [], secrets = [], sample, open = false } = configured;
+      const provider = providerNamed(configured.provider);
       const demoKey = tenant.demo && demoKeyPem !== undefined && provider.trust === 'public-key';
       const endpoint: Endpoint = {
         tenant: tenant.name,
         name,
         provider,
         event,
-        account: `${providerName}:${account}`,
+        account: `${provider.name}:${account}`,
         keys: [
-          ...keys.filter((key) => key.provider === providerName),
+          ...keys.filter((key) => key.provider === provider.name),
           ...(demoKey ? [parseKey(provider, 'demo', demoKeyPem)] : []),
+          ...secrets.map(({ id, reveal }) => parseKey(provider, id, reveal())),
         ],
         rejectedQuota: quotaOf(tenant.name, name),
       };
+      if (sample) bySample.set(event.toLowerCase(), { endpoint, open });
       for (const { sha256, endsAtMs = Number.POSITIVE_INFINITY } of otherTokens) {
         byHash.set(sha256, { endpoint, endsAtMs });
       }
-      byHash.set(tokenSha256, { endpoint, endsAtMs: Number.POSITIVE_INFINITY });
+      if (tokenSha256 !== '') byHash.set(tokenSha256, { endpoint, endsAtMs: Number.POSITIVE_INFINITY });
     }
   }
   // Tokens that were presented and are right: hashing one costs as much as its route. Never more than there are tokens.
   const byToken = new Map<string, Held>();
-  return (token) => {
+  function find(token: string): Endpoint | undefined {
     let held = byToken.get(token);
     if (!held) {
       held = byHash.get(hash('sha256', token));
@@ -77,6 +84,11 @@ export function indexEndpoints(options: EndpointOptions): FindEndpoint {
       byToken.set(token, held);
     }
     return held.endsAtMs === Number.POSITIVE_INFINITY || nowMs() < held.endsAtMs ? held.endpoint : undefined;
+  }
+  return (token, sample) => {
+    if (sample === undefined) return find(token);
+    const listener = bySample.get(sample);
+    return listener && (listener.open || find(token) === listener.endpoint) ? listener.endpoint : undefined;
   };
 }
 

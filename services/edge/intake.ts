@@ -15,8 +15,8 @@ import type { EdgeLimits } from './limits.ts';
 import type { Readiness } from './readiness.ts';
 import type { Ticker } from './ticker.ts';
 
-/** Takes a request to /in/<token> and answers it. */
-export type Intake = (token: string, incoming: IncomingMessage, outgoing: ServerResponse) => void;
+/** Takes a request to /in/<token>, or to the URL of a sample listener, and answers it. */
+export type Intake = (token: string, incoming: IncomingMessage, outgoing: ServerResponse, sample?: string) => void;
 
 export interface IntakeOptions {
   findEndpoint: FindEndpoint;
@@ -97,7 +97,13 @@ export function createIntake(options: IntakeOptions): Intake {
 
   function verify(endpoint: Endpoint, headers: IncomingHttpHeaders, body: Buffer): SignatureVerdict {
     const startedMs = clock.monotonicMs();
-    const verdict = endpoint.provider.verify({ body, headers, nowMs: clock.stamp() }, endpoint.keys);
+    let verdict: SignatureVerdict;
+    try {
+      verdict = endpoint.provider.verify({ body, headers, nowMs: clock.stamp() }, endpoint.keys);
+    } catch {
+      // A fault of ours: the delivery is kept, as a reject that says so, and the others are not held up.
+      verdict = { verdict: 'rejected', reason: 'internal' };
+    }
     ledger.verified(clock.monotonicMs() - startedMs);
     return verdict;
   }
@@ -150,10 +156,10 @@ export function createIntake(options: IntakeOptions): Intake {
     ticker.used(endpoint.tenant);
   }
 
-  return (token, incoming, outgoing) => {
+  return (token, incoming, outgoing, sample) => {
     const startedMs = clock.monotonicMs();
     ledger.entered();
-    const endpoint = incoming.method === 'POST' ? findEndpoint(token) : undefined;
+    const endpoint = incoming.method === 'POST' ? findEndpoint(token, sample) : undefined;
     const { headers } = incoming;
     const reason = endpoint
       ? (readiness.refusal() ?? refusalOfHead(headers, limits.bodyBytesMax))

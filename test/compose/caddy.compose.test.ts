@@ -232,9 +232,27 @@ describe('in front of an edge', () => {
     expect((await caddy.post(`/in/${token}`, body, { headers })).status).toBe(202);
   });
 
-  test('nothing of the edge but /in/ is to be had from outside', async () => {
+  test.each(['account', 'user', 'server', 'alert'])('the sample listener comes through: /webhook/%s', async (event) => {
+    const good = await startDouble('accepts');
+    const caddy = await startCaddy([good.address]);
+    expect((await caddy.post(`/webhook/${event}?token=secret`, body)).status).toBe(202);
+    expect(good.seen).toMatchObject([{ url: `/webhook/${event}?token=secret` }]);
+    expect(caddy.log().join('')).not.toContain('secret');
+  });
+
+  test('nothing of the edge but where deliveries go is to be had from outside', async () => {
     const { edge, caddy, ca } = await start();
-    const paths = ['/', '/metrics', '/readyz', '/healthz', '/control', '/in', '//metrics', '/in/../metrics'];
+    const paths = [
+      '/',
+      '/metrics',
+      '/readyz',
+      '/healthz',
+      '/control',
+      '/in',
+      '//metrics',
+      '/in/../metrics',
+      '/webhook/x',
+    ];
     for (const path of [...paths, '/in/%2e%2e/metrics', '/in/..%2fmetrics', '/in/x/../../metrics', '/./readyz']) {
       const client = rawClient(caddy.port, { ca, servername: 'localhost' });
       client.send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);

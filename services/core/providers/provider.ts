@@ -67,7 +67,8 @@ export type VerificationFailure =
   | 'secret missing'
   | 'secret mismatch'
   | 'timestamp missing'
-  | 'timestamp outside the window';
+  | 'timestamp outside the window'
+  | 'internal';
 
 /** Why a delivery became a reject. A closed list: metrics and people count by it. */
 export type RejectReason =
@@ -81,8 +82,7 @@ export type RejectReason =
   | 'account missing'
   | 'subject missing'
   | 'field invalid'
-  | 'foreign account'
-  | 'internal';
+  | 'foreign account';
 
 /** One trigger of an alert. Times in epoch milliseconds, as the provider wrote them. */
 export interface AlertTrigger {
