@@ -23,6 +23,8 @@ export interface SenderSettings {
   ledgerFile: string;
   perSecond: number;
   seed: number;
+  /** Numbers begin behind it, so that several senders can share a ledger. Default 0. */
+  after?: number;
 }
 
 const {
@@ -32,6 +34,7 @@ const {
   ledgerFile,
   perSecond,
   seed,
+  after = 0,
 } = JSON.parse(process.argv[2]!) as SenderSettings;
 const trusted = readFileSync(keyFile, 'utf8');
 const { privateKey: untrusted } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -42,7 +45,7 @@ const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 const traffic = tenants.map((_, index) => createTraffic(seed + index));
 const burstIntervalMs = 200;
 const burst = Math.round((perSecond * burstIntervalMs) / 1000);
-let count = 0;
+let count = after;
 let open = 0;
 let stopped = false;
 let prepared = prepare();
