@@ -96,6 +96,31 @@ const cases: { start: string; path: string; bad: string[]; good: string[] }[] = 
     good: [`import { a } from '../../core/a.ts';`],
   },
   {
+    start: "a provider's folder is known",
+    path: 'services/edge/edge.ts',
+    bad: [
+      `import { a } from '../core/providers/centurylink/verify.ts';`,
+      `import type { A } from '../core/providers/citrix/decode.ts';`,
+      `const { a } = await import('../core/providers/backup/provider.ts');`,
+    ],
+    good: [
+      `import { providers } from '../core/providers/providers.ts';`,
+      `import type { Provider } from '../core/providers/provider.ts';`,
+    ],
+  },
+  {
+    start: "a provider's folder is known",
+    path: 'services/core/providers/citrix/decode.ts',
+    bad: [`import { a } from '../centurylink/decode.ts';`],
+    good: [`import { a } from './verify.ts';`, `import { a } from '../json.ts';`],
+  },
+  {
+    start: "a provider's folder is known",
+    path: 'services/reconcile/centurylink-walk.ts',
+    bad: [`import { a } from '../core/providers/citrix/decode.ts';`],
+    good: [`import { a } from '../core/providers/centurylink/told.ts';`],
+  },
+  {
     start: 'client libraries stay',
     path: 'services/sink/sink.ts',
     bad: [

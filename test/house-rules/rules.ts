@@ -49,6 +49,18 @@ const onImport = (source: Source, check: (found: Import) => string | undefined):
     return message ? [{ offset: found.node.start, message }] : [];
   });
 
+/** Adding a provider touches its folder and the registry's line; beside them, whatever speaks its API or plays its part. */
+function mayKnow(path: string, provider: string): boolean {
+  const own = [
+    `services/core/providers/${provider}/`,
+    `services/reconcile/${provider}`,
+    `services/ports/provider-api/${provider}`,
+    `services/commands/subscribe/${provider}`,
+    'services/simulator/',
+  ];
+  return path === 'services/core/providers/providers.ts' || own.some((place) => path.startsWith(place));
+}
+
 export const rules: readonly Rule[] = [
   {
     name: 'core imports only core and what is pure',
@@ -71,6 +83,17 @@ export const rules: readonly Rule[] = [
         return process === undefined || process === processOf(source.path)
           ? undefined
           : `imports the process ${process}`;
+      }),
+  },
+  {
+    name: "a provider's folder is known to the registry and to what is that provider's own",
+    applies: inServices,
+    check: (source) =>
+      onImport(source, ({ target }) => {
+        const provider = /^services\/core\/providers\/([^/]+)\//.exec(target ?? '')?.[1];
+        return provider === undefined || mayKnow(source.path, provider)
+          ? undefined
+          : `imports the provider ${provider}`;
       }),
   },
   {
