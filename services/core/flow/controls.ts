@@ -4,8 +4,11 @@ import { parseDocument } from './documents.ts';
 import { endByTime } from './episodes.ts';
 import { expire, planExpiry } from './expiry.ts';
 import { versionOf } from './ids.ts';
+import { noteRetired } from './lost-producers.ts';
+import { atTick } from './observers.ts';
 import { emitPanes } from './panes.ts';
 import { advanceWatermark, openProducer, retireProducer, tickProducer } from './producers.ts';
+import { applyReconciliation } from './reconciliations.ts';
 import { applySettings } from './settings.ts';
 import { metaOf } from './state.ts';
 import { applyTakeover } from './takeover.ts';
@@ -36,6 +39,8 @@ function apply(context: StepContext, control: Control): string {
       return applySettings(context.state, control);
     case 'gap':
       return declareGap(context, control);
+    case 'reconciliation':
+      return applyReconciliation(context, control);
     case 'takeover':
       return applyTakeover(context.state, control);
     default:
@@ -43,10 +48,14 @@ function apply(context: StepContext, control: Control): string {
   }
 }
 
-function declareGap({ state, settings }: StepContext, control: Control): string {
+function declareGap(context: StepContext, control: Control): string {
   const parsed = parseDocument('gap', control.document);
   if (!parsed.ok) return `ignored: ${parsed.problem}`;
-  return retireProducer(state, settings, { boot: parsed.value.boot, by: control.boot, at: control.received_at });
+  const { boot } = parsed.value;
+  const { received_at: at } = control;
+  const remark = retireProducer(context.state, context.settings, { boot, by: control.boot, at });
+  if (remark === '') noteRetired(context, boot, at);
+  return remark;
 }
 
 function tick(context: StepContext, control: Control): void {
@@ -56,6 +65,7 @@ function tick(context: StepContext, control: Control): void {
   const watermark = advanceWatermark(state, settings.slack_ms);
   emitPanes(context, watermark);
   endByTime(context, watermark);
+  atTick(context, watermark, control);
   expire(state, settings, watermark);
 }
 

@@ -31,6 +31,29 @@ const schemas = {
   }),
   /** A start of an edge that will not come back. The edge's name is for people. */
   gap: z.strictObject({ boot: z.string().min(1).max(128), edge: z.string().max(128) }),
+  /**
+   * A comparison with a provider's API begins, has compared all that it was to, or ended without. Accounts, each with how
+   * many of its servers were compared and whether all of it was walked, are listed at the end.
+   */
+  reconciliation: z.strictObject({
+    run: z.string().min(1).max(64),
+    provider: z.string().min(1).max(64),
+    host: z.string().max(255),
+    phase: z.enum(['begin', 'complete', 'failed']),
+    bootstrap: z.boolean(),
+    scope: z.enum(['all', 'some']),
+    started_at: milliseconds.max(Number.MAX_SAFE_INTEGER / 2),
+    reason: z.string().max(500),
+    accounts: z
+      .array(
+        z.strictObject({
+          account: z.string().min(1).max(255),
+          servers: z.number().int().nonnegative().max(10_000_000),
+          complete: z.boolean(),
+        }),
+      )
+      .max(20_000),
+  }),
   /** From here on another flow works on the lane. Flows are named by their hash; previous: empty where none is known. */
   takeover: z.strictObject({
     // Versions of rows begin with the epoch: beyond this they were no exact numbers.

@@ -6,6 +6,9 @@ import type { Expiry, FlowState, Settings } from './state.ts';
 /** How long a deleted entity or a closed boot is remembered, so that a replay of its life is recognised. */
 const tombstoneMs = 7 * dayMs;
 
+/** How long an endpoint is remembered that is called no more: twice the history by which it is judged. */
+const rhythmMs = 28 * dayMs;
+
 /** Plans the end of an entry as it is now, if it has one. When the time has come the entry is asked once more. */
 export function planExpiry(state: FlowState, settings: Settings, expiry: Expiry): void {
   const endsAt = endOf(state, settings, expiry);
@@ -28,6 +31,7 @@ export function expire(state: FlowState, settings: Settings, watermark: number):
 
 function remove(state: FlowState, { table, group, key }: Expiry): void {
   if (table === 'episodes') forgetServer(state, group, key);
+  if (table === 'producers') state.lastTicks.delete(group, key);
   state[table].delete(group, key);
 }
 
@@ -66,6 +70,12 @@ function endOf(state: FlowState, settings: Settings, { table, group, key }: Expi
     }
     case 'deletions':
       return Math.max(0, ...(state.deletions.get(group, key) ?? [])) + settings.lateness_ms;
+    case 'rhythms':
+      return (state.rhythms.get(group, key)?.lastAt ?? 0) + rhythmMs;
+    case 'comparisons':
+      return (state.comparisons.get(group, key)?.firstReceivedAt ?? 0) + tombstoneMs + settings.lateness_ms;
+    case 'recovered':
+      return (state.recovered.get(group, key)?.receivedAt ?? 0) + settings.lateness_ms;
     case 'requests':
       return (state.requests.get(group, key) ?? 0) + settings.lateness_ms;
   }

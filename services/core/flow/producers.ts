@@ -141,6 +141,16 @@ export function advanceWatermark(state: FlowState, slackMs: number): number {
   return watermark;
 }
 
+/** Boots whose records are on their way: with a gap in their numbers, or open and far behind live ticks. Sorted. */
+export function producersWaitedFor(state: FlowState): string[] {
+  const producers = [...state.producers.group('')];
+  const live = Math.max(0, ...producers.map(([, { closed, live, progress }]) => (closed || !live ? 0 : progress)));
+  return producers
+    .filter(([, producer]) => isBehind(producer) || (!producer.closed && producer.progress < live - holdMsMax))
+    .map(([boot]) => boot)
+    .sort();
+}
+
 /** Producers with a gap in their numbers that is waited for. */
 export function producersBehind(state: FlowState): number {
   return [...state.producers.group('').values()].filter(isBehind).length;

@@ -3,7 +3,14 @@
  *
  * Groups and keys: entities by account and by their recognised spelling (`key` of a Fact); panes by account and minute.
  */
+import type { Alarm } from './alarms.ts';
+import type { BackupState } from './backups.ts';
+import type { CoverageState } from './coverage.ts';
 import type { Holes } from './holes.ts';
+import type { LostProducer } from './lost-producers.ts';
+import type { Span } from './outages.ts';
+import type { ComparisonState, RecoveredState } from './reconciliations.ts';
+import type { RhythmState } from './rhythms.ts';
 import { createTables, type Table, type Tables } from './tables.ts';
 
 /** The lane as a whole. */
@@ -162,6 +169,28 @@ export interface FlowState {
   /** Account → server, or '' for the account itself → when it was deleted, in ascending order. */
   deletions: Table<number[]>;
   bursts: Table<Burst>;
+  /** Account → server and policy, as JSON. */
+  backups: Table<BackupState>;
+  /** Hour in which somebody has to look again → at what. */
+  alarms: Table<Alarm>;
+  /** When the next of them is due, at the earliest. */
+  alarmClock: Table<number>;
+  /** When the lane was heard. */
+  heard: Table<readonly Span[]>;
+  /** Boot → its newest tick. */
+  lastTicks: Table<number>;
+  /** Boots that were lost, or are behind. */
+  lostProducers: Table<LostProducer>;
+  /** By account. */
+  coverage: Table<CoverageState>;
+  /** Accounts whose rows must be made anew at the next tick. */
+  dirtyCoverage: Table<true>;
+  /** By endpoint. */
+  rhythms: Table<RhythmState>;
+  /** Run of a reconciliation → account, or '' for all of it. */
+  comparisons: Table<ComparisonState>;
+  /** By event. */
+  recovered: Table<RecoveredState>;
   /** Hour in which they end → what ends. */
   expiries: Table<Expiry>;
   /** Counts by what they count; only the exported ledgers read them. */
@@ -180,7 +209,10 @@ export interface Expiry {
     | 'panes'
     | 'episodes'
     | 'deletions'
-    | 'bursts';
+    | 'bursts'
+    | 'rhythms'
+    | 'comparisons'
+    | 'recovered';
   group: string;
   key: string;
 }
@@ -206,6 +238,17 @@ export function createState(): FlowState {
     alerted: tables.table('alerted'),
     deletions: tables.table('deletions'),
     bursts: tables.table('bursts'),
+    backups: tables.table('backups'),
+    alarms: tables.table('alarms'),
+    alarmClock: tables.table('alarmClock'),
+    heard: tables.table('heard'),
+    lastTicks: tables.table('lastTicks'),
+    lostProducers: tables.table('lostProducers'),
+    coverage: tables.table('coverage'),
+    dirtyCoverage: tables.table('dirtyCoverage'),
+    rhythms: tables.table('rhythms'),
+    comparisons: tables.table('comparisons'),
+    recovered: tables.table('recovered'),
     expiries: tables.table('expiries'),
     counts: tables.table('counts'),
   };
