@@ -14,6 +14,7 @@ const usage = `Usage: hookwatch <command> [options]
   endpoints    lists, adds, rotates and disables the URLs that providers call
   apply        brings changes of hookwatch.yaml into the lanes of a running Hookwatch
   subscribe    has providers call the endpoints
+  doctor       looks whether webhooks of providers would arrive
   reconcile    compares what the lanes know with what a provider's API shows, and tells them what was missed
   audit        compares what the lanes lead to with what is in ClickHouse
   rebuild      makes the rows in ClickHouse anew from the lanes

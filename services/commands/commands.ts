@@ -94,6 +94,19 @@ export const commands: Readonly<Record<string, Command>> = {
       providerApis: config.providerApis,
     });
   },
+  async doctor(args) {
+    const { doctorCommand, doctorUsage } = await import('./doctor/command.ts');
+    if (isHelp(args, doctorUsage)) return 0;
+    const { loadEndpoints } = await import('../endpoints-file.ts');
+    const { openWarehouse } = await import('../parts.ts');
+    return doctorCommand(args, {
+      load() {
+        const config = configFor(args);
+        return { ...config, tenants: loadEndpoints(config) };
+      },
+      openWarehouse,
+    });
+  },
   async backup(args) {
     const { backupCommand, backupUsage } = await import('./backup/command.ts');
     if (isHelp(args, backupUsage)) return 0;
