@@ -3,7 +3,9 @@ import type { Output } from '../../../services/core/flow/context.ts';
 import { step } from '../../../services/core/flow/flow.ts';
 import { createState } from '../../../services/core/flow/state.ts';
 import { headersOfOutput, headersOfPlace } from '../../../services/core/records/cloudevents.ts';
+import type { Coverage, Hierarchy, Reconciliation } from '../../../services/core/records/generated.ts';
 import { makeDelivery, makeDetection, makeEpisode, makeEvent, makeReject } from '../../console/fixtures.ts';
+import { fixture } from '../../ports/warehouse/records.ts';
 import { accountBody, alertBody, controlOf, iso, laneOf, serverBody, startMs, tenant } from '../flow/lane.ts';
 
 const trace = ({ traceparent = '' }: Readonly<Record<string, string>>) => traceparent.split('-')[1];
@@ -36,6 +38,9 @@ describe('CloudEvents, attribute by attribute', () => {
   });
 
   const at = Date.UTC(2026, 0, 2);
+  const hierarchyOf = (given: Partial<Hierarchy>) => fixture('hierarchy', { account: 'p:A', ...given });
+  const coverageOf = (given: Partial<Coverage>) => fixture('coverage', { account: 'p:A', ...given });
+  const runOf = (given: Partial<Reconciliation>) => fixture('reconciliation', { account: 'p:A', ...given });
   test.each<[string, string, Output]>([
     ['hookwatch.delivery', 'server-updated', { kind: 'delivery', value: makeDelivery({ seq: 1, received_at: at }) }],
     ['hookwatch.control', 'boot', { kind: 'control', value: controlOf({ kind: 'boot', received_at: at }) }],
@@ -43,6 +48,19 @@ describe('CloudEvents, attribute by attribute', () => {
     ['hookwatch.episode', 'WA1NWNDWEB01', { kind: 'episode', value: makeEpisode({ closed_at: at }) }],
     ['hookwatch.detection', 'centurylink:FRD1', { kind: 'detection', value: makeDetection({ fired_at: at }) }],
     ['hookwatch.reject', 'd7', { kind: 'reject', value: makeReject({ seq: 1, received_at: at, delivery: 'd7' }) }],
+    ['hookwatch.change', 'S1', { kind: 'change', value: fixture('change', { time: at, subject: 'S1' }) }],
+    ['hookwatch.hierarchy', 'p:A', { kind: 'hierarchy', value: hierarchyOf({ valid_from: at, valid_to: null }) }],
+    ['hookwatch.hierarchy', 'p:A', { kind: 'hierarchy', value: hierarchyOf({ valid_to: at }) }],
+    ['hookwatch.loss', 'e1', { kind: 'loss', value: fixture('loss', { hour: at, endpoint: 'e1' }) }],
+    ['hookwatch.backup', 'S1', { kind: 'backup', value: fixture('backup', { last_report_at: at, server: 'S1' }) }],
+    ['hookwatch.coverage', 'p:A', { kind: 'coverage', value: coverageOf({ started_at: at, ended_at: null }) }],
+    ['hookwatch.coverage', 'p:A', { kind: 'coverage', value: coverageOf({ ended_at: at }) }],
+    [
+      'hookwatch.reconciliation',
+      'p:A',
+      { kind: 'reconciliation', value: runOf({ started_at: at, completed_at: null }) },
+    ],
+    ['hookwatch.reconciliation', 'p:A', { kind: 'reconciliation', value: runOf({ completed_at: at }) }],
   ])('a %s about %s is of its lane', (type, subject, output) => {
     expect(headersOfOutput(output)).toMatchObject({
       ce_id: output.value.id,
@@ -72,7 +90,8 @@ describe('CloudEvents, attribute by attribute', () => {
 
   test('every output of a lane: names of attributes as CloudEvents has them, no empty value', () => {
     const outputs = outputsOfALane();
-    expect(new Set(outputs.map(({ kind }) => kind)).size).toBe(7);
+    const kinds = ['delivery', 'control', 'event', 'episode', 'pane', 'detection', 'reject'];
+    expect([...new Set(outputs.map(({ kind }) => kind))]).toEqual(expect.arrayContaining(kinds));
     for (const headers of outputs.map(headersOfOutput)) {
       for (const [name, value] of Object.entries(headers)) {
         expect(name).toMatch(/^(content-type|traceparent|ce_[a-z0-9]+)$/);
@@ -106,6 +125,14 @@ describe('traces', () => {
       const headers = group.map(headersOfOutput);
       expect(new Set(headers.map(trace)).size).toBe(1);
       expect(new Set(headers.map(span)).size).toBe(group.length);
+    }
+    const event = alert[1]!.value.id;
+    for (const output of [
+      { kind: 'change', value: fixture('change', { event }) },
+      { kind: 'hierarchy', value: fixture('hierarchy', { event }) },
+      { kind: 'backup', value: fixture('backup', { events: ['earlier', event] }) },
+    ] satisfies Output[]) {
+      expect(trace(headersOfOutput(output))).toBe(trace(headersOfOutput(alert[1]!)));
     }
     expect(trace(headersOfOutput(alert[0]!))).not.toBe(trace(headersOfOutput(rejected[0]!)));
   });

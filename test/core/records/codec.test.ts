@@ -11,7 +11,7 @@ import {
 } from '../../../services/core/records/codec.ts';
 import type { Pane } from '../../../services/core/records/generated.ts';
 import { schemas } from '../../../services/core/records/generated.ts';
-import { arbitraryRecord } from './arbitrary.ts';
+import { arbitraryOf, arbitraryRecord } from './arbitrary.ts';
 
 const kinds = [...new Set(schemas.map(({ kind }) => kind))];
 const newestOf = (wanted: RecordKind) => schemas.findLast(({ kind }) => kind === wanted)!;
@@ -111,6 +111,28 @@ describe('a frame', () => {
   test('of a value that the schema does not know is never written', () => {
     expect(() => encode('pane', pane({ value: 1.5 }))).toThrow('invalid "long"');
     expect(() => encode('pane', pane({ value: 2 ** 53 }))).toThrow('invalid "long"');
+  });
+});
+
+describe('what an earlier Hookwatch wrote', () => {
+  const earlier = schemas.filter(({ kind, version }) => version < newestOf(kind).version);
+
+  test.each(earlier)('of $kind in version $version is read with the defaults of what came since', (version) => {
+    const fieldsOf = (schema: object) => (schema as { fields: { name: string; default?: unknown }[] }).fields;
+    const written = fieldsOf(version.schema).map(({ name }) => name);
+    const since = fieldsOf(newestOf(version.kind).schema).filter(({ name }) => !written.includes(name));
+    const defaults = Object.fromEntries(since.map((field) => [field.name, field.default]));
+    fc.assert(
+      fc.property(arbitraryOf<object>(version.schema), (value) => {
+        const { kind, value: read } = decode(createCodec([version]).encode(version.kind, value));
+        expect(kind).toBe(version.kind);
+        expect({ ...read }).toEqual({ ...value, ...defaults });
+      }),
+    );
+  });
+
+  test('is there: events and controls have grown', () => {
+    expect(earlier.map(({ kind }) => kind).sort()).toEqual(['control', 'event']);
   });
 });
 
