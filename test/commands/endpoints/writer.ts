@@ -7,7 +7,7 @@ import { syncBuiltinESMExports } from 'node:module';
 
 const killAt = Number(process.env.KILL_AT ?? Number.POSITIVE_INFINITY);
 let armed = false;
-let steps = 0;
+const steps: string[] = [];
 
 function die(): void {
   process.kill(process.pid, 'SIGKILL');
@@ -25,7 +25,7 @@ for (const name of [
   const original = fs[name] as (...args: unknown[]) => unknown;
   Object.assign(fs, {
     [name](...args: unknown[]) {
-      if (armed && ++steps === killAt) {
+      if (armed && steps.push(name.replace('Sync', '')) === killAt) {
         if (name === 'writeFileSync') original(args[0], String(args[1]).slice(0, String(args[1]).length / 2));
         die();
       }
@@ -54,4 +54,4 @@ for (let count = 0; count < Number(changes); count++) {
     return { content: { ...content, revision: content.revision + 1, endpoints }, secret };
   });
 }
-process.stdout.write(`${steps}\n`);
+process.stdout.write(`${steps.join(' ')}\n`);
