@@ -4,6 +4,7 @@ import { createStatusApp, serve } from '../services/http.ts';
 import { createMemoryCheckpoints } from '../services/ports/checkpoints/memory.ts';
 import { createMemoryLog } from '../services/ports/log/memory.ts';
 import { createRegistry, workerMetrics } from '../services/telemetry.ts';
+import { createKnowledge } from '../services/worker/knowledge.ts';
 import { createWorker } from '../services/worker/worker.ts';
 import { type EdgeFields, startTestEdge } from './edge/fixture.ts';
 
@@ -11,10 +12,11 @@ import { type EdgeFields, startTestEdge } from './edge/fixture.ts';
 export async function startInstallation(fields: EdgeFields = {}) {
   const edge = await startTestEdge(fields);
   const registry = createRegistry('test');
+  const outputs = createMemoryLog();
   const worker = createWorker({
     tenants: ['northwind'],
     records: edge.log,
-    outputs: createMemoryLog(),
+    outputs,
     checkpoints: createMemoryCheckpoints(),
     metrics: workerMetrics(registry),
     logger: pino({ level: 'silent' }),
@@ -22,6 +24,7 @@ export async function startInstallation(fields: EdgeFields = {}) {
   const running = worker.run();
   const app = createStatusApp(registry, worker.troubles);
   app.get('/lanes', (c) => c.json(worker.lanes()));
+  app.route('/', createKnowledge(worker.stateOf));
   const served = await serve(app, '127.0.0.1', 0);
   onTestFinished(async () => {
     await worker.stop();
@@ -30,5 +33,5 @@ export async function startInstallation(fields: EdgeFields = {}) {
   });
   const lane = () => worker.lanes().northwind;
   await expect.poll(() => lane()?.settings).toBeDefined();
-  return { edge, lane, urls: { edgeInternalUrl: edge.internalUrl, lanesUrls: [served.url] } };
+  return { edge, lane, outputs, urls: { edgeInternalUrl: edge.internalUrl, lanesUrls: [served.url] } };
 }

@@ -19,6 +19,7 @@ what no webhook has told: creations, changes and deletions that were missed. Not
   --once            compares once: what it does without --every
   --tenant NAME     only this tenant
   --account ALIAS   only this account; may be given several times
+  --settle 30s      how long a webhook may be on its way, longer where endpoints are slow
   --all-deletions   claims deletions however many there are at once
   --dry-run         tells what it would tell the lanes, and tells them nothing
   --json            reports in JSON
@@ -41,7 +42,7 @@ export interface ReconcileContext extends InstallationUrls {
   serveStatus(troubles: () => string[]): Promise<{ close(): Promise<void> }>;
   /** Aborted when the process is asked to end. */
   signal: AbortSignal;
-  limits?: Pick<TenantOptions, 'settleMs' | 'laneLimits'>;
+  laneLimits?: TenantOptions['laneLimits'];
   out?: { write(text: string): void };
   error?: { write(text: string): void };
 }
@@ -49,7 +50,7 @@ export interface ReconcileContext extends InstallationUrls {
 interface Wanted {
   everyMs: number | undefined;
   json: boolean;
-  options: Pick<TenantOptions, 'only' | 'allDeletions' | 'dryRun'>;
+  options: Pick<TenantOptions, 'only' | 'allDeletions' | 'dryRun' | 'settleMs'>;
   tenants: ReconcileContext['tenants'];
 }
 
@@ -62,6 +63,7 @@ export async function reconcileCommand(args: string[], contextOf: () => Promise<
       once: { type: 'boolean', default: false },
       tenant: { type: 'string' },
       account: { type: 'string', multiple: true },
+      settle: { type: 'string', default: '30s' },
       'all-deletions': { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -73,11 +75,12 @@ export async function reconcileCommand(args: string[], contextOf: () => Promise<
     process.stdout.write(reconcileUsage);
     return 0;
   }
-  const everyMs = values.every === undefined ? undefined : parseDuration(values.every);
+  const everyMs = values.every === undefined ? undefined : parseDuration(values.every, 60_000);
+  const settleMs = parseDuration(values.settle, 0);
   const context = await contextOf();
   const { error = process.stderr } = context;
   const tenants = tenantsOf(context, values.tenant);
-  const fault = faultOf(values, everyMs, tenants);
+  const fault = faultOf(values, everyMs, settleMs, tenants);
   if (fault) {
     error.write(`${fault}\n\n${reconcileUsage}`);
     return 2;
@@ -89,6 +92,7 @@ export async function reconcileCommand(args: string[], contextOf: () => Promise<
       ...(values.account && { only: values.account.map((alias) => `${reconciledProvider}:${alias.toUpperCase()}`) }),
       allDeletions: values['all-deletions'],
       dryRun: values['dry-run'],
+      settleMs: settleMs ?? undefined,
     },
     tenants,
   };
@@ -110,11 +114,18 @@ interface Values {
   'all-deletions': boolean;
   'dry-run': boolean;
   every?: string | undefined;
+  settle: string;
   tenant?: string | undefined;
 }
 
-function faultOf(values: Values, everyMs: number | undefined | null, tenants: readonly unknown[]): string | undefined {
+function faultOf(
+  values: Values,
+  everyMs: number | undefined | null,
+  settleMs: number | null,
+  tenants: readonly unknown[],
+): string | undefined {
   if (everyMs === null) return `Cannot compare every ${values.every}: give a number and s, m or h, for example 24h`;
+  if (settleMs === null) return `Cannot wait for ${values.settle}: give a number and s, m or h, for example 30s`;
   if (values.every !== undefined && (values.once || values.account || values['dry-run'] || values['all-deletions'])) {
     return '--every goes with --tenant alone';
   }
@@ -127,11 +138,11 @@ function faultOf(values: Values, everyMs: number | undefined | null, tenants: re
   return undefined;
 }
 
-/** Null where it is none; from a minute on. */
-function parseDuration(text: string): number | null {
+/** Null where it is none, or too short. */
+function parseDuration(text: string, leastMs: number): number | null {
   const [, number, unit] = /^(\d{1,6})(s|m|h)$/.exec(text) ?? [];
   const durationMs = Number(number) * { s: 1_000, m: 60_000, h: 3_600_000 }[unit as 's' | 'm' | 'h'];
-  return durationMs >= 60_000 ? durationMs : null;
+  return durationMs >= leastMs ? durationMs : null;
 }
 
 async function compareOnce({ json, options, tenants }: Wanted, context: ReconcileContext): Promise<number> {
@@ -143,7 +154,6 @@ async function compareOnce({ json, options, tenants }: Wanted, context: Reconcil
     try {
       const report = await reconcileTenant({
         ...context,
-        ...context.limits,
         ...options,
         tenant: name,
         roots,
@@ -161,7 +171,7 @@ async function compareOnce({ json, options, tenants }: Wanted, context: Reconcil
   return failures === 0 ? 0 : 1;
 }
 
-async function keepRunning({ everyMs = 0, tenants }: Wanted, context: ReconcileContext): Promise<number> {
+async function keepRunning({ everyMs = 0, options, tenants }: Wanted, context: ReconcileContext): Promise<number> {
   const { metrics, logger, dataFolder, signal } = context;
   const troubles = new Map<string, string>();
   const api = { ...context.api, onAttempt: observeAttempt(metrics, reconciledProvider) };
@@ -175,7 +185,7 @@ async function keepRunning({ everyMs = 0, tenants }: Wanted, context: ReconcileC
       lastMs: () => lastCompared(dataFolder, tenant),
       async compare() {
         const onStep = (text: string) => logger.info({ tenant }, text);
-        const report = await reconcileTenant({ ...context, ...context.limits, api, tenant, roots, onStep });
+        const report = await reconcileTenant({ ...context, ...options, api, tenant, roots, onStep });
         observe(metrics, report);
         troubles.delete(tenant);
         const { claims, ...summary } = report;
