@@ -74,7 +74,7 @@ function decodeAccount(message: Message): Decoded {
     entity: 'account',
     account: account.name,
     subject: account.alias,
-    location: textOf(body, 'primaryDataCenter') ?? '',
+    location: (textOf(body, 'primaryDataCenter') ?? '').toWellFormed(),
     parentAccount,
     attributes: attributesOf(body),
   });
@@ -115,7 +115,7 @@ function decodeServer(message: Message): Decoded {
     entity: 'server',
     account: account.name,
     subject: subject.name,
-    location: textOf(body, 'locationId') ?? '',
+    location: (textOf(body, 'locationId') ?? '').toWellFormed(),
     time: action === 'created' ? createdAt : modifiedAt,
     createdAt,
     modifiedAt,
@@ -146,10 +146,10 @@ function decodeAlert(message: Message): Decoded {
 function decodeTrigger(trigger: JsonObject): AlertTrigger {
   return {
     metric: (textOf(trigger, 'metric') ?? 'unknown').toWellFormed(),
-    state: textOf(trigger, 'state') ?? '',
+    state: (textOf(trigger, 'state') ?? '').toWellFormed(),
     startedAt: timeOf(trigger, 'stateStartTime'),
     endedAt: timeOf(trigger, 'stateEndTime'),
-    policyDuration: textOf(trigger, 'duration') ?? '',
+    policyDuration: (textOf(trigger, 'duration') ?? '').toWellFormed(),
   };
 }
 

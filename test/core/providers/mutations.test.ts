@@ -1,0 +1,161 @@
+/**
+ * Every body, changed at random: an event, or a reject that says which field or place is at fault. Nothing throws, nothing
+ * is lost, the ledger is even.
+ *
+ *   HOOKWATCH_MUTATIONS=100000   how many (npm run test:long); 2,000 as a rule
+ *   MUTATION_SEED=…              from the seed that was printed; with MUTATION_ONLY=… that one mutation of it
+ */
+import { randomInt } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { expect, test } from 'vitest';
+import type { Output } from '../../../services/core/flow/context.ts';
+import { step } from '../../../services/core/flow/flow.ts';
+import { createState } from '../../../services/core/flow/state.ts';
+import { summarize } from '../../../services/core/flow/summary.ts';
+import { providers } from '../../../services/core/providers/providers.ts';
+import { decode, encode } from '../../../services/core/records/codec.ts';
+import type { Control, Delivery, Event, Reject } from '../../../services/core/records/generated.ts';
+import { createRandom, type Random } from '../../../services/simulator/random.ts';
+import { laneOf, settingsDocument } from '../flow/lane.ts';
+import { mutate } from './mutations/mutate.ts';
+import { readSamples, type Sample } from './mutations/samples.ts';
+
+const mutations = Number(process.env.HOOKWATCH_MUTATIONS ?? 2_000);
+const seed = Number(process.env.MUTATION_SEED ?? randomInt(2 ** 31));
+const only = process.env.MUTATION_ONLY === undefined ? undefined : Number(process.env.MUTATION_ONLY);
+/** A lane each, so that what one remembers stays small. */
+const mutationsPerLane = 500;
+const msPerMutationMax = 30;
+/** What at least one in a hundred comes to. */
+const outcomes = [
+  ...[
+    'event',
+    'not UTF-8',
+    'not JSON',
+    'not an object',
+    'too deep',
+    'unknown event',
+    'field invalid',
+    'account missing',
+  ],
+];
+
+const samples = readSamples();
+const samplesOf = [...providers.keys()].map((name) => samples.filter(({ provider }) => provider === name));
+console.log(`MUTATION_SEED=${seed}`);
+
+interface Case {
+  number: number;
+  sample: Sample;
+  how: string[];
+  event: string;
+  /** Of the delivery; the lane gives the rest. */
+  parts: Partial<Delivery> & { body: Buffer };
+}
+
+function caseOf(number: number): Case {
+  const random = createRandom((seed + Math.imul(number, 0x9e3779b9)) >>> 0);
+  const sample = random.pick(random.pick(samplesOf));
+  const { body, how } = mutate(sample.body, random);
+  const event = random.chance(0.98) ? sample.event : random.pick(['', 'Server.Exploded', 'server.created']);
+  const account = random.chance(0.95) ? sample.account : '';
+  const parts = { provider: sample.provider, account, endpoint: sample.provider, headers: headersOf(random), body };
+  return { number, sample, how, event, parts };
+}
+
+function headersOf(random: Random): Record<string, string> {
+  return random.chance(0.5) ? {} : { 'webhook-id': random.pick(['', 'msg_1', '__proto__', 'x'.repeat(5_000)]) };
+}
+
+/** With what is needed to see it again. */
+function failure({ number, sample, how, parts }: Case, message: string): Error {
+  const body = parts.body.length > 2_000 ? `${parts.body.length} bytes` : parts.body.toString('base64');
+  return new Error(
+    `${message}\n  MUTATION_SEED=${seed} MUTATION_ONLY=${number}: ${sample.provider} ${sample.event}: ${how.join(', ')}\n  ${body}`,
+  );
+}
+
+/** Names that a reject's detail may give: fields of the documentation, and places of a body. */
+const placePattern =
+  /character \d+|ends too early|valid UTF-8|\d+ levels|the body is (null|an? )|the endpoint (has|says)/;
+const fieldNames = [...new Set(samples.flatMap(({ body }) => Object.keys(body))), 'expectedDate', 'rel'];
+
+function namesFieldOrPlace(detail: string): boolean {
+  return placePattern.test(detail) || fieldNames.some((name) => new RegExp(`(?<!\\w)${name}(?!\\w)`).test(detail));
+}
+
+function problemOf(delivery: Delivery, outputs: readonly Output[], pendingMore: number): string | undefined {
+  const events = outputs.filter(({ kind }) => kind === 'event').map(({ value }) => value as Event);
+  const rejects = outputs.filter(({ kind }) => kind === 'reject').map(({ value }) => value as Reject);
+  const deliveries = outputs.filter(({ kind }) => kind === 'delivery').map(({ value }) => value as Delivery);
+  if (deliveries.length !== 1 || !delivery.body.equals(deliveries[0]!.body))
+    return 'the delivery was not kept as it was';
+  const own = events.filter((event) => event.deliveries.includes(delivery.id)).length;
+  if (own + rejects.length + pendingMore !== 1) {
+    return `${own} events, ${rejects.length} rejects, ${pendingMore} pending of one delivery`;
+  }
+  const rejected = rejects[0];
+  if (rejected?.reason === 'internal') return `internal: ${rejected.detail}`;
+  if (rejected && !namesFieldOrPlace(rejected.detail))
+    return `the detail names neither field nor place: ${rejected.detail}`;
+  const changed = outputs.find((output) => !comesBack(output));
+  return changed && `what comes back of the ${changed.kind} is not what was said: ${JSON.stringify(changed.value)}`;
+}
+
+/** Whether an output is the same after it went through a file. */
+function comesBack({ kind, value }: Output): boolean {
+  const plain = (record: unknown) => JSON.parse(JSON.stringify(record));
+  return isDeepStrictEqual(plain(decode(encode(kind, value as never)).value), plain(value));
+}
+
+function workOn(cases: readonly Case[], seen: Map<string, number>): void {
+  const lane = laneOf();
+  const accounts = ['centurylink:DEMO', 'centurylink:ALTD', 'centurylink:T3N'];
+  const document = JSON.stringify({ ...settingsDocument, accounts });
+  lane.control({ kind: 'settings', document, predecessor: (lane.records[0]!.record.value as Control).id });
+  let { state } = step(createState(), lane.records);
+  let ledger = summarize(state).ledger;
+  for (const [index, one] of cases.entries()) {
+    const record = lane.post(one.event, '', 1_000 * index, one.parts);
+    const delivery = record.record.value as Delivery;
+    const decoded = attempt(one, () => providers.get(delivery.provider)!.decode(delivery));
+    const worked = step(state, [record]);
+    state = worked.state;
+    const after = summarize(state).ledger;
+    const problem =
+      problemOf(delivery, worked.outputs, after.pending - ledger.pending) ??
+      (after.journaled === after.events + after.twins + after.rejects + after.pending
+        ? undefined
+        : `ledger ${JSON.stringify(after)}`);
+    if (problem) throw failure(one, problem);
+    ledger = after;
+    const outcome = decoded.ok ? 'event' : decoded.reason;
+    seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
+  }
+}
+
+function attempt<T>(one: Case, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw failure(one, `the decoder threw ${(error as Error).stack}`);
+  }
+}
+
+test(
+  `${mutations} mutations are events, or rejects that say what is at fault`,
+  () => {
+    const numbers = only === undefined ? Array.from({ length: mutations }, (_, index) => index) : [only];
+    const seen = new Map<string, number>();
+    for (let first = 0; first < numbers.length; first += mutationsPerLane) {
+      workOn(numbers.slice(first, first + mutationsPerLane).map(caseOf), seen);
+    }
+    console.log([...seen].map(([outcome, count]) => `${count} ${outcome}`).join(', '));
+    if (only === undefined && mutations >= 2_000) {
+      // That mutations go deep, and not so deep that nothing is understood any more.
+      expect([...seen.keys()]).toEqual(expect.arrayContaining(outcomes));
+      expect(seen.get('event')).toBeGreaterThan(mutations / 5);
+    }
+  },
+  Math.max(20_000, mutations * msPerMutationMax),
+);
