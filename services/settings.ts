@@ -1,4 +1,5 @@
 import type { TenantConfig } from './config.ts';
+import { settingsDefaults } from './core/flow/state.ts';
 
 /** What the flow assumes about time, in milliseconds. A body's own time counts only within past and future. */
 const timeSettings = { time: { past_ms: 3_600_000, future_ms: 60_000 }, slack_ms: 2000, lateness_ms: 172_800_000 };
@@ -12,7 +13,8 @@ export function settingsOf(tenant: TenantConfig) {
     account,
     recursive,
   }));
-  return { roots: tenant.roots, endpoints, rules: tenant.rules, ...timeSettings };
+  const { roots, accounts, rules } = tenant;
+  return { ...settingsDefaults, roots, accounts: accounts ?? [], endpoints, rules, ...timeSettings };
 }
 
 /** JSON without spaces, keys sorted: equal values give equal text. */

@@ -75,7 +75,7 @@ export async function startPipeline(
   const time = createTestTime(Date.UTC(2026, 0, 5, 9));
   const edge = await startTestEdge({
     time,
-    tenants: [tenant({ name: tenantName, endpoints, roots: ['centurylink:DEMO'] })],
+    tenants: [tenant({ name: tenantName, endpoints, roots: ['centurylink:DEMO', 'centurylink:ALTD'] })],
     randomId: () => '00000000b0070001',
   });
   const registry = createRegistry('test');

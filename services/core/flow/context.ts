@@ -1,4 +1,4 @@
-import type { Fact } from '../providers/provider.ts';
+import type { Decode, Fact } from '../providers/provider.ts';
 import type { OutputKind } from '../records/codec.ts';
 import type { Delivery, RecordTypes } from '../records/generated.ts';
 import { versionOf } from './ids.ts';
@@ -22,8 +22,14 @@ export interface StepContext {
   /** Position of the record that is being worked on. */
   position: number;
   epoch: number;
+  /** By provider. */
+  decoders: Decoders;
   emit<K extends OutputKind>(kind: K, value: RecordTypes[K]): void;
+  /** Does a part of the work. Where it throws it leaves no trace, and `fail` says so. */
+  attempt(work: () => void, fail: (error: Error) => void): void;
 }
+
+export type Decoders = ReadonlyMap<string, Decode>;
 
 /** The columns that every output but deliveries and controls starts with. */
 export function envelope(context: StepContext, id: string, revision: number, firstReceivedAt: number) {

@@ -1,17 +1,22 @@
 import type { Control } from '../records/generated.ts';
+import { forgetBodies } from './bodies.ts';
 import type { StepContext } from './context.ts';
+import { reviewWaiting } from './deliveries.ts';
 import { parseDocument } from './documents.ts';
 import { endByTime } from './episodes.ts';
 import { expire, planExpiry } from './expiry.ts';
 import { versionOf } from './ids.ts';
+import { judgeTwins } from './losses.ts';
 import { noteRetired } from './lost-producers.ts';
 import { atTick } from './observers.ts';
 import { emitPanes } from './panes.ts';
+import { endWaiting } from './pending.ts';
 import { advanceWatermark, openProducer, retireProducer, tickProducer } from './producers.ts';
 import { applyReconciliation } from './reconciliations.ts';
-import { applySettings } from './settings.ts';
+import { applySettings, settingsOf } from './settings.ts';
 import { metaOf } from './state.ts';
 import { applyTakeover } from './takeover.ts';
+import { forgetTwins } from './twins.ts';
 
 /** Works on a control record that is next of its producer. All leave a row: a lane can be worked on again from them. */
 export function workControl(context: StepContext, control: Control): void {
@@ -36,7 +41,7 @@ function apply(context: StepContext, control: Control): string {
       openProducer(context.state, context.settings, control);
       return '';
     case 'settings':
-      return applySettings(context.state, control);
+      return takeSettings(context, control);
     case 'gap':
       return declareGap(context, control);
     case 'reconciliation':
@@ -46,6 +51,12 @@ function apply(context: StepContext, control: Control): string {
     default:
       return `ignored: this version does not know ${control.kind} records`;
   }
+}
+
+function takeSettings(context: StepContext, control: Control): string {
+  const remark = applySettings(context.state, control);
+  if (remark === '') reviewWaiting({ ...context, settings: settingsOf(context.state) ?? context.settings });
+  return remark;
 }
 
 function declareGap(context: StepContext, control: Control): string {
@@ -65,6 +76,10 @@ function tick(context: StepContext, control: Control): void {
   const watermark = advanceWatermark(state, settings.slack_ms);
   emitPanes(context, watermark);
   endByTime(context, watermark);
+  judgeTwins(context, watermark);
+  endWaiting(context, watermark);
+  forgetTwins(context, watermark);
+  forgetBodies(context, watermark);
   atTick(context, watermark, control);
   expire(state, settings, watermark);
 }

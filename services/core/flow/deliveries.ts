@@ -1,30 +1,56 @@
-/** What becomes of a delivery: an event with all that follows from it, or a reject with its reason. */
+/**
+ * What becomes of a delivery: an event with all that follows from it, a copy of one, a reject with its reason, or
+ * something that waits for its account to be known.
+ *
+ *   decode → whose is it? → a copy? → what happened → entities → event → hierarchy → episodes, panes, rules
+ */
 
-import type { Decode, Fact, RejectReason } from '../providers/provider.ts';
-import { decoders as allDecoders } from '../providers/providers.ts';
+import type { Fact, RejectReason } from '../providers/provider.ts';
 import type { Delivery } from '../records/generated.ts';
-import { envelope, type Occurrence, type StepContext } from './context.ts';
+import { awaitedBy, claimOf, mustBelong } from './belonging.ts';
+import { hashBody, identityOf, noteBody } from './bodies.ts';
+import type { Occurrence, StepContext } from './context.ts';
+import { linkCopy, rememberEvent } from './copies.ts';
 import { observeEntity } from './entities.ts';
 import { applyAlert, endOfAccount, endOfServer, flagsOf } from './episodes.ts';
-import { eventId, outputId, versionOf } from './ids.ts';
+import { emitEvent } from './events.ts';
+import { confirmAccount, noteParent } from './hierarchy.ts';
+import type { EventMemory } from './identity-state.ts';
+import { eventId, versionOf } from './ids.ts';
+import { named } from './naming.ts';
+import { hear, observe } from './observers.ts';
 import { addToPane } from './panes.ts';
+import { awaitedAccounts, type Freed, free, keepWaiting } from './pending.ts';
+import { reject } from './rejects.ts';
 import { accountCreated, accountDeleted, serverCreated } from './rules/account-created-then-servers.ts';
 import { count, metaOf } from './state.ts';
-import { eventTime } from './time.ts';
-
-export type Decoders = ReadonlyMap<string, Decode>;
+import { type EventTime, eventTime } from './time.ts';
 
 /** Works on a delivery that is next of its producer. */
-export function workDelivery(context: StepContext, delivery: Delivery, decoders: Decoders = allDecoders): void {
+export function workDelivery(context: StepContext, delivery: Delivery): void {
   keepDelivery(context, delivery);
   if (delivery.verdict === 'rejected') {
     return reject(context, delivery, delivery.verdict_reason as RejectReason, 'the raw bytes were not verified');
   }
-  const decode = decoders.get(delivery.provider);
+  hear(context, delivery);
+  const decode = context.decoders.get(delivery.provider);
   if (!decode) return reject(context, delivery, 'unknown provider', `no decoder for provider ${delivery.provider}`);
   const decoded = decode(delivery);
   if (!decoded.ok) return reject(context, delivery, decoded.reason, decoded.detail);
-  workFact(context, delivery, decoded.fact);
+  const { fact } = decoded;
+  const when = eventTime(fact.time, delivery, context.settings.time);
+  if (mustBelong(context, delivery)) {
+    const claim = claimOf(fact, delivery.provider, when.time);
+    const awaited = awaitedBy(context, claim);
+    if (awaited !== undefined) return keepWaiting(context, delivery, claim, awaited);
+  }
+  const { settled } = workFact(context, delivery, fact, when);
+  if (settled !== '') freeFor(context, [settled]);
+}
+
+/** Other settings are in force: what waits may be known by them. */
+export function reviewWaiting(context: StepContext): void {
+  freeFor(context, awaitedAccounts(context.state));
 }
 
 /** The delivery itself as an output, with its place in the lane. */
@@ -37,65 +63,91 @@ export function keepDelivery(context: StepContext, delivery: Delivery): void {
   });
 }
 
-export function reject(context: StepContext, delivery: Delivery, reason: RejectReason, detail: string): void {
-  count(context.state, 'rejects', reason);
-  const id = outputId(delivery.received_at, 'reject', context.tenant, delivery.id);
-  context.emit('reject', {
-    ...envelope(context, id, 1, delivery.received_at),
-    delivery: delivery.id,
-    received_at: delivery.received_at,
-    endpoint: delivery.endpoint,
-    provider: delivery.provider,
-    event_name: delivery.event_name,
-    account: delivery.account,
-    reason,
-    detail,
+function freeFor(context: StepContext, accounts: readonly string[]): void {
+  free(context, accounts, (delivery) => {
+    const decoded = context.decoders.get(delivery.provider)?.(delivery);
+    // It was understood when it came, by the same decoder.
+    if (!decoded?.ok) throw new Error(decoded?.detail ?? 'its provider is gone');
+    const when = eventTime(decoded.fact.time, delivery, context.settings.time);
+    return workFact(context, delivery, decoded.fact, when, ['waited']);
   });
 }
 
-function workFact(context: StepContext, delivery: Delivery, fact: Fact): void {
+/** Works on what a delivery of the tenant states. */
+function workFact(
+  context: StepContext,
+  delivery: Delivery,
+  stated: Fact,
+  when: EventTime,
+  remarks: readonly string[] = [],
+): Freed {
   const { state, settings } = context;
-  const { time, basis, flag } = eventTime(fact.time, delivery, settings.time);
+  const { time, basis, flag } = when;
+  const isConfirmed = delivery.origin === 'reconcile' && confirmAccount(context, stated.account);
+  const told = { provider: delivery.provider, eventName: delivery.event_name, account: stated.account, time };
+  const statement = { fact: stated, delivery, bodyHash: hashBody(delivery.body), told };
+  const known = linkCopy(context, statement);
+  if (known) {
+    count(state, 'outcomes', 'twins');
+    emitEvent(context, known, stated, delivery);
+    return { event: known.event, settled: isConfirmed ? stated.account : '' };
+  }
+
+  const fact = named(state, settings, stated, delivery);
   const event = eventId(context.tenant, delivery.id, delivery.received_at);
   const occurrence: Occurrence = { fact, delivery, event, time };
   const observation = observeEntity(context, occurrence, flag === 'stale');
   // Behind the lateness windows are closed: the event is kept and counted, and changes nothing that was said.
   const tooLate = time < metaOf(state).watermark - settings.lateness_ms;
+  const again = noteAgain(context, fact, delivery, statement.bodyHash);
   const flags = [
-    ...delivery.flags,
-    ...(flag ? [flag] : []),
-    ...observation.flags,
-    ...flagsOf(fact),
-    ...(tooLate ? ['too_late'] : []),
+    ...new Set([
+      ...delivery.flags,
+      ...(flag ? [flag] : []),
+      ...observation.flags,
+      ...fact.flags,
+      ...flagsOf(fact),
+      ...(again ? [again] : []),
+      ...remarks,
+      ...(tooLate ? ['too_late'] : []),
+    ]),
   ];
-
-  count(state, 'outcomes', 'events');
-  context.emit('event', {
-    ...envelope(context, event, 1, delivery.received_at),
-    deliveries: [delivery.id],
-    received_at: delivery.received_at,
-    provider: delivery.provider,
-    source: `/${delivery.provider}/${delivery.endpoint}`,
-    type: `${delivery.provider}.${fact.entity}.${fact.action}`,
-    subject: fact.subject,
+  const memory: EventMemory = {
+    event,
+    firstReceivedAt: delivery.received_at,
     time,
-    time_basis: basis,
-    entity: fact.entity,
+    basis,
     action: fact.action,
-    account: fact.account,
-    parent_account: fact.parentAccount,
     novelty: observation.novelty,
-    location: fact.location,
     flags,
-    data: fact.data,
-    origin: delivery.origin,
-    actor: '',
-    correlation: '',
-    attributes: {},
-    unknown_fields: [],
+    deliveries: [delivery.id],
     endpoints: [delivery.endpoint],
-  });
+    origin: delivery.origin,
+    revision: 1,
+  };
+  count(state, 'outcomes', 'events');
+  emitEvent(context, memory, fact, delivery);
+  const isNewParent = noteAncestry(context, occurrence);
+  rememberEvent(context, memory, { ...statement, fact }, tooLate);
+  observe(context, occurrence, observation, tooLate);
   if (!tooLate) relate(context, occurrence, observation.creation);
+  return { event, settled: isConfirmed || isNewParent ? fact.account : '' };
+}
+
+/** A body that came before, unless it was fetched: a comparison may tell the same every day. */
+function noteAgain(context: StepContext, fact: Fact, delivery: Delivery, bodyHash: string): string {
+  if (delivery.origin === 'reconcile') return '';
+  return noteBody(context, identityOf(fact, fact.action, bodyHash), delivery.received_at);
+}
+
+/** Returns whether the account is known by it that was not, or was below another one. */
+function noteAncestry(context: StepContext, { fact, delivery, event, time }: Occurrence): boolean {
+  const { entity, action, account, parentAccount } = fact;
+  if (entity !== 'account') return false;
+  const seen = { account, time, event, receivedAt: delivery.received_at };
+  const isNew = parentAccount !== '' && noteParent(context, { ...seen, parent: parentAccount });
+  if (action === 'deleted') noteParent(context, { ...seen, parent: '' });
+  return isNew;
 }
 
 /** Relates an event to what the lane knows: episodes, panes, rules. */

@@ -3,6 +3,7 @@
  * it is numbered nobody is told any more. Everything that the flow computes with is a bounded whole number.
  */
 import { z } from 'zod';
+import { settingsDefaults } from './state.ts';
 
 const milliseconds = z.number().int().nonnegative();
 
@@ -28,6 +29,11 @@ const schemas = {
     time: z.object({ past_ms: milliseconds.max(30 * 86_400_000), future_ms: milliseconds.max(86_400_000) }),
     slack_ms: milliseconds.max(3_600_000),
     lateness_ms: milliseconds.max(30 * 86_400_000),
+    // Whoever wrote settings before there were these meant what is assumed here.
+    accounts: z.array(z.string().max(255)).max(100_000).default(settingsDefaults.accounts),
+    twin_ms: milliseconds.max(86_400_000).default(settingsDefaults.twin_ms),
+    replay_ms: milliseconds.max(30 * 86_400_000).default(settingsDefaults.replay_ms),
+    pending_max: z.number().int().nonnegative().max(1_000_000).default(settingsDefaults.pending_max),
   }),
   /** A start of an edge that will not come back. The edge's name is for people. */
   gap: z.strictObject({ boot: z.string().min(1).max(128), edge: z.string().max(128) }),

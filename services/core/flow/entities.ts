@@ -10,7 +10,7 @@ import type { Fact } from '../providers/provider.ts';
 import type { Novelty } from '../records/generated.ts';
 import type { Occurrence, StepContext } from './context.ts';
 import { planExpiry } from './expiry.ts';
-import type { EntityState } from './state.ts';
+import type { EntityState, FlowState } from './state.ts';
 
 export interface Observation {
   novelty: Novelty;
@@ -20,12 +20,16 @@ export interface Observation {
 }
 
 type EntityTable = 'accounts' | 'users' | 'servers';
-const tables: Partial<Record<Fact['entity'], EntityTable>> = { account: 'accounts', user: 'users', server: 'servers' };
+const tables: ReadonlyMap<string, EntityTable> = new Map([
+  ['account', 'accounts'],
+  ['user', 'users'],
+  ['server', 'servers'],
+]);
 
 /** Notes an account, user or server event in the state. `stale`: its own time was too far from received_at to count. */
 export function observeEntity(context: StepContext, occurrence: Occurrence, stale: boolean): Observation {
   const { fact, delivery } = occurrence;
-  const table = tables[fact.entity];
+  const table = tables.get(fact.entity);
   if (table === undefined) return observed('known', false);
   const { state, settings } = context;
   const met = state[table].get(fact.account, fact.key);
@@ -36,6 +40,18 @@ export function observeEntity(context: StepContext, occurrence: Occurrence, stal
   state[table].set(fact.account, fact.key, entity);
   if (entity.deleted) planExpiry(state, settings, { table, group: fact.account, key: fact.key });
   return observation;
+}
+
+/** Whether the entity of a fact was met before, in the life that the fact is of. */
+export function isKnown(state: FlowState, fact: Fact): boolean {
+  const met = entityOf(state, fact);
+  return met !== undefined && !beginsNewLife(fact, met);
+}
+
+/** The latest snapshot of what a fact is about; undefined where nothing is known of it, or it is nothing of the kind. */
+export function entityOf(state: FlowState, fact: Fact): EntityState | undefined {
+  const table = tables.get(fact.entity);
+  return table && state[table].get(fact.account, fact.key);
 }
 
 function observed(novelty: Novelty, creation: boolean, flag?: string): Observation {

@@ -76,6 +76,16 @@ function endOf(state: FlowState, settings: Settings, { table, group, key }: Expi
       return (state.comparisons.get(group, key)?.firstReceivedAt ?? 0) + tombstoneMs + settings.lateness_ms;
     case 'recovered':
       return (state.recovered.get(group, key)?.receivedAt ?? 0) + settings.lateness_ms;
+    case 'parents': {
+      const last = state.parents.get(group, key)?.seen.at(-1);
+      return last?.parent === '' ? last.receivedAt + tombstoneMs : Number.POSITIVE_INFINITY;
+    }
+    case 'snapshots': {
+      const times = (state.snapshots.get(group, key) ?? []).map(({ firstReceivedAt }) => firstReceivedAt);
+      return Math.max(0, ...times) + settings.lateness_ms;
+    }
+    case 'losses':
+      return Number(group) * hourMs + 2 * hourMs + settings.twin_ms + 2 * settings.lateness_ms;
     case 'requests':
       return (state.requests.get(group, key) ?? 0) + settings.lateness_ms;
   }

@@ -1,7 +1,7 @@
 /**
  * The flow: what a lane's records mean. A pure function of the lane; whoever works on it gets the same outputs.
  *
- *   admit (gapless per producer) → decode → entities → episodes → panes → rules
+ *   admit (gapless per producer) → decode → whose → copies → entities → episodes → panes → rules
  *
  * Laws, held by property tests:
  * 1. step(step(s, a), b) = step(s, a ++ b), outputs joined: nothing depends on how records are batched.
@@ -11,14 +11,16 @@
  */
 
 import type { RejectReason } from '../providers/provider.ts';
+import { decoders as allDecoders } from '../providers/providers.ts';
 import type { DecodedRecord, OutputKind } from '../records/codec.ts';
 import type { RecordTypes } from '../records/generated.ts';
-import type { Output, StepContext } from './context.ts';
+import type { Decoders, Output, StepContext } from './context.ts';
 import { keepControl, workControl } from './controls.ts';
-import { type Decoders, keepDelivery, reject, workDelivery } from './deliveries.ts';
+import { keepDelivery, workDelivery } from './deliveries.ts';
 import { type Admission, admit } from './producers.ts';
+import { reject } from './rejects.ts';
 import { settingsOf } from './settings.ts';
-import { type FlowState, metaOf, type Settings } from './state.ts';
+import { type FlowState, metaOf, type Settings, settingsDefaults } from './state.ts';
 
 /** A record of a lane at its position. */
 export interface LaneRecord {
@@ -49,13 +51,14 @@ const beforeGenesis: Settings = {
   time: { past_ms: 3_600_000, future_ms: 60_000 },
   slack_ms: 2_000,
   lateness_ms: 172_800_000,
+  ...settingsDefaults,
 };
 
 /**
  * Works on records of one lane, in order. The state is taken over: use the one that is returned.
  * @throws LaneError where the lane does not begin with settings, or goes back.
  */
-export function step(state: FlowState, records: readonly LaneRecord[], decoders?: Decoders): StepResult {
+export function step(state: FlowState, records: readonly LaneRecord[], decoders: Decoders = allDecoders): StepResult {
   const outputs: Output[] = [];
   for (const { position, record } of records) {
     if (record.kind !== 'delivery' && record.kind !== 'control') {
@@ -83,39 +86,49 @@ export function step(state: FlowState, records: readonly LaneRecord[], decoders?
 
 type LaneInput = Extract<DecodedRecord, { kind: 'delivery' | 'control' }>;
 
-function workRecord(
+function workRecord(state: FlowState, position: number, input: LaneInput, outputs: Output[], decoders: Decoders): void {
+  state.tables.begin();
+  const context = createContext(state, position, input, outputs, decoders);
+  context.attempt(
+    () => {
+      if (begin(context, input) !== 'next') return;
+      if (input.kind === 'delivery') workDelivery(context, input.value);
+      else workControl(context, input.value);
+    },
+    (error) => {
+      begin(context, input);
+      rejectInternal(context, input, error);
+    },
+  );
+}
+
+function createContext(
   state: FlowState,
   position: number,
   input: LaneInput,
   outputs: Output[],
-  decoders?: Decoders,
-): void {
-  const mark = outputs.length;
-  state.tables.begin();
-  try {
-    const context = createContext(state, position, input, outputs);
-    if (begin(context, input) !== 'next') return;
-    if (input.kind === 'delivery') workDelivery(context, input.value, decoders);
-    else workControl(context, input.value);
-  } catch (error) {
-    state.tables.rollback();
-    outputs.length = mark;
-    state.tables.begin();
-    const context = createContext(state, position, input, outputs);
-    begin(context, input);
-    rejectInternal(context, input, error as Error);
-  }
-}
-
-function createContext(state: FlowState, position: number, input: LaneInput, outputs: Output[]): StepContext {
+  decoders: Decoders,
+): StepContext {
   return {
     state,
     settings: settingsOf(state) ?? beforeGenesis,
     tenant: input.value.tenant,
     position,
     epoch: metaOf(state).epoch,
+    decoders,
     emit<K extends OutputKind>(kind: K, value: RecordTypes[K]) {
       outputs.push({ kind, value } as Output);
+    },
+    attempt(work, fail) {
+      const mark = state.tables.mark();
+      const { length } = outputs;
+      try {
+        work();
+      } catch (error) {
+        state.tables.rollback(mark);
+        outputs.length = length;
+        fail(error as Error);
+      }
     },
   };
 }

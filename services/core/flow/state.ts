@@ -3,10 +3,13 @@
  *
  * Groups and keys: entities by account and by their recognised spelling (`key` of a Fact); panes by account and minute.
  */
+
 import type { Alarm } from './alarms.ts';
 import type { BackupState } from './backups.ts';
 import type { CoverageState } from './coverage.ts';
+import { dayMs, minuteMs } from './durations.ts';
 import type { Holes } from './holes.ts';
+import type { LossState, Parentage, SnapshotState, TwinGroup, Waiting } from './identity-state.ts';
 import type { LostProducer } from './lost-producers.ts';
 import type { Span } from './outages.ts';
 import type { ComparisonState, RecoveredState } from './reconciliations.ts';
@@ -41,7 +44,23 @@ export interface Settings {
   slack_ms: number;
   /** How late a record may be and still amend what was said. */
   lateness_ms: number;
+  /** Accounts that are the tenant's besides its roots and what is below them, as provider:account. */
+  accounts: string[];
+  /** Copies of an event at endpoints of different accounts come within that time of the first. */
+  twin_ms: number;
+  /** How long the bodies of deliveries are remembered, so that a replay is recognised. */
+  replay_ms: number;
+  /** Deliveries that may wait for their account to become known, or be kept after they were refused for it. */
+  pending_max: number;
 }
+
+/** What settings say that were made before there was such a setting. */
+export const settingsDefaults = {
+  accounts: [] as string[],
+  twin_ms: 10 * minuteMs,
+  replay_ms: 7 * dayMs,
+  pending_max: 10_000,
+};
 
 /** One boot of one edge. */
 export interface Producer {
@@ -169,6 +188,26 @@ export interface FlowState {
   /** Account → server, or '' for the account itself → when it was deleted, in ascending order. */
   deletions: Table<number[]>;
   bursts: Table<Burst>;
+  /** Account → what is above it. */
+  parents: Table<Parentage>;
+  /** Account that must become known → position, in 16 digits → what waits for it. */
+  pending: Table<Waiting>;
+  /** Hour in which it is refused or forgotten → position → the account that it waits for. */
+  pendingEnds: Table<string>;
+  /** Identity of a body → event. */
+  twins: Table<TwinGroup>;
+  /** Minute of their first delivery → event → identity. */
+  twinMinutes: Table<string>;
+  /** The same of those that are still to be judged. */
+  unjudged: Table<string>;
+  /** Account → entity and its key → its last snapshots, the newest last. */
+  snapshots: Table<SnapshotState[]>;
+  /** Day → identity of a body → received_at of the last delivery with it on that day. */
+  bodies: Table<number>;
+  /** Hour → endpoints. */
+  losses: Table<LossState>;
+  /** Those whose row must be made anew at the next tick. */
+  dirtyLosses: Table<true>;
   /** Account → server and policy, as JSON. */
   backups: Table<BackupState>;
   /** Hour in which somebody has to look again → at what. */
@@ -210,6 +249,9 @@ export interface Expiry {
     | 'episodes'
     | 'deletions'
     | 'bursts'
+    | 'parents'
+    | 'snapshots'
+    | 'losses'
     | 'rhythms'
     | 'comparisons'
     | 'recovered';
@@ -222,7 +264,7 @@ export function createState(): FlowState {
   return {
     tables,
     meta: tables.table('meta', start),
-    settings: tables.table('settings'),
+    settings: tables.table('settings', settingsDefaults as Settings),
     producers: tables.table('producers'),
     requests: tables.table('requests'),
     accounts: tables.table('accounts'),
@@ -238,6 +280,16 @@ export function createState(): FlowState {
     alerted: tables.table('alerted'),
     deletions: tables.table('deletions'),
     bursts: tables.table('bursts'),
+    parents: tables.table('parents'),
+    pending: tables.table('pending'),
+    pendingEnds: tables.table('pendingEnds'),
+    twins: tables.table('twins'),
+    twinMinutes: tables.table('twinMinutes'),
+    unjudged: tables.table('unjudged'),
+    snapshots: tables.table('snapshots'),
+    bodies: tables.table('bodies'),
+    losses: tables.table('losses'),
+    dirtyLosses: tables.table('dirtyLosses'),
     backups: tables.table('backups'),
     alarms: tables.table('alarms'),
     alarmClock: tables.table('alarmClock'),

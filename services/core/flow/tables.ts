@@ -1,7 +1,7 @@
 /**
  * The flow's memory: tables of plain values by group and key, with the three things that its rules need.
  *
- * 1. A record on which the flow throws leaves no trace: `rollback` undoes what was set since `begin`.
+ * 1. A record on which the flow throws leaves no trace: `rollback` undoes what was set since `begin`, or since a mark.
  * 2. A snapshot is of one moment, yet is written bit by bit between steps: what a later step overwrites is kept aside
  *    until the snapshot has passed it (copy on write).
  * 3. Nothing may depend on the order of entries, for a restored table has another one: `sortedEntries` sorts.
@@ -19,7 +19,11 @@ export interface Table<V> {
   /** All entries of a group, in no order that may be relied on. */
   group(group: string): Group<V>;
   sortedGroups(): string[];
+  /** The first of them, without sorting the others. */
+  firstGroup(): string | undefined;
   sortedEntries(group: string): [string, V][];
+  /** Deletes all entries of a group. */
+  deleteGroup(group: string): void;
   readonly size: number;
 }
 
@@ -30,7 +34,9 @@ export interface Tables {
    */
   table<V>(name: string, defaults?: V): Table<V>;
   begin(): void;
-  rollback(): void;
+  /** What was set so far since `begin`, for a rollback that keeps it. */
+  mark(): number;
+  rollback(mark?: number): void;
   /** Encoded entries of all tables as they are now, however long the caller takes. One snapshot at a time. */
   snapshot(): Generator<Uint8Array, void, void>;
   /** Loads a snapshot's bytes, cut anywhere, into empty tables. Those of tables that were not declared are left out. */
@@ -98,7 +104,7 @@ export function createTables(): Tables {
       const store = stores.get(name);
       // Another version's, from which this one takes over.
       if (!store) continue;
-      write(store, group, key, store.defaults ? { ...store.defaults, ...value } : value);
+      write(store, group, key, store.defaults ? withDefaults(value, store.defaults) : value);
     }
     undo = [];
   }
@@ -121,7 +127,15 @@ export function createTables(): Tables {
         delete: (group, key) => write(store, group, key, undefined),
         group: (group) => (store.groups.get(group) ?? emptyGroup) as Group<V>,
         sortedGroups: () => [...store.groups.keys()].sort(),
+        firstGroup() {
+          let first: string | undefined;
+          for (const group of store.groups.keys()) if (first === undefined || group < first) first = group;
+          return first;
+        },
         sortedEntries: (group) => sortByKey([...((store.groups.get(group) ?? emptyGroup) as Group<V>)]),
+        deleteGroup(group) {
+          for (const key of store.groups.get(group)?.keys() ?? []) write(store, group, key, undefined);
+        },
         get size() {
           return store.size;
         },
@@ -130,9 +144,11 @@ export function createTables(): Tables {
     begin() {
       undo = [];
     },
-    rollback() {
-      for (const { store, group, key, before } of undo.splice(0).reverse()) write(store, group, key, before);
-      undo = [];
+    mark: () => undo.length,
+    rollback(mark = 0) {
+      const before = undo.slice(0, mark);
+      for (const { store, group, key, before } of undo.slice(mark).reverse()) write(store, group, key, before);
+      undo = before;
     },
     snapshot() {
       for (const store of stores.values()) {
@@ -151,6 +167,12 @@ export function createTables(): Tables {
     },
     restorer: () => createRestorer(load),
   };
+}
+
+/** Its own members first: as it was when it was whole. */
+function withDefaults(value: object, defaults: object): object {
+  const missing = Object.entries(defaults).filter(([name]) => !Object.hasOwn(value, name));
+  return missing.length === 0 ? value : { ...value, ...Object.fromEntries(missing) };
 }
 
 /** Hands on whole lines; what is left of a chunk waits for the next one. */

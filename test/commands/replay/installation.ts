@@ -1,6 +1,6 @@
 /** Lanes, their checkpoints and what became of them, as an installation has them; worked on step by step, as told. */
 import { encodeScenario } from '../../../bench/lane.ts';
-import type { Decoders } from '../../../services/core/flow/deliveries.ts';
+import type { Decoders } from '../../../services/core/flow/context.ts';
 import { type LaneRecord, step } from '../../../services/core/flow/flow.ts';
 import { producersOf } from '../../../services/core/flow/producers.ts';
 import { createState, type FlowState, metaOf } from '../../../services/core/flow/state.ts';
