@@ -45,6 +45,14 @@ export function createAuthority(name = 'Test root'): TestAuthority {
   };
 }
 
+/** One that vouches for itself alone. */
+export function createSelfSigned({ names = ['localhost'], ...dates }: CertificateFields = {}): TestCertificate {
+  const { publicKey, privateKey } = newKeys();
+  const extensions = extension('subjectAltName', sequence(...names.map(generalName)));
+  const common = { subject: names[0]!, issuer: names[0]!, publicKey, signer: privateKey, extensions };
+  return { cert: certificate({ ...common, ...dates }), key: pem('PRIVATE KEY', exported(privateKey)) };
+}
+
 function newKeys() {
   return generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
 }

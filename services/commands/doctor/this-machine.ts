@@ -113,6 +113,6 @@ export async function checkSecrets({
   const closed = ((await stat(folder).catch(() => undefined))?.mode ?? 0) & 0o077 ? '' : folder;
   const readable = modes.filter(({ file, mode = 0 }) => (mode & 0o077) !== 0 && !(closed && file.startsWith(closed)));
   if (readable.length === 0) return [ok('only their owner may read them')];
-  const shown = readable.map(({ file }) => file).join(', ');
-  return [warn(`others may read ${shown}`, `chmod go= ${shown}`)];
+  const shown = readable.map(({ file }) => file);
+  return [warn(`others may read ${shown.join(', ')}`, `chmod go= ${shown.join(' ')}`)];
 }
