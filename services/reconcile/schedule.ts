@@ -14,11 +14,13 @@ export interface ScheduleOptions {
   signal: AbortSignal;
   /** Before a comparison that could not go on is tried again; twice as long each time, up to an eighth of `everyMs`. */
   retryMs?: number;
+  /** Ends early once the signal is aborted. */
+  sleep?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** Resolves once the signal is aborted and what was under way has ended. */
 export async function keepComparing(options: ScheduleOptions): Promise<void> {
-  const { everyMs, lastMs, compare, onFailure, nowMs, signal, retryMs = 60_000 } = options;
+  const { everyMs, lastMs, compare, onFailure, nowMs, signal, retryMs = 60_000, sleep = pause } = options;
   for (let failures = 0; !signal.aborted; ) {
     const dueMs = (lastMs() ?? Number.NEGATIVE_INFINITY) + everyMs;
     const pauseMs = failures === 0 ? dueMs - nowMs() : Math.min(everyMs / 8, retryMs * 2 ** (failures - 1));
@@ -34,6 +36,6 @@ export async function keepComparing(options: ScheduleOptions): Promise<void> {
   }
 }
 
-async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   await wait(milliseconds, undefined, { signal }).catch(() => {});
 }
