@@ -129,6 +129,7 @@ const cases: { start: string; path: string; bad: string[]; good: string[] }[] = 
       `import { Connection } from 'chdb/connection';`,
       `import { DatabaseSync } from 'node:sqlite';`,
       `import { Kafka } from 'kafkajs';`,
+      `import { retry } from 'cockatiel';`,
     ],
     good: [
       `import { readFile } from 'node:fs/promises';`,

@@ -127,6 +127,11 @@ async function checkWarehouse(config: Config, { openWarehouse }: DoctorContext):
   if (config.clickhouseUrl === undefined && !existsSync(join(config.dataFolder, 'secrets'))) {
     return [findingsOf('deliveries').warn('Hookwatch was never started here', 'npm start')];
   }
+  // As in the containers of edges: what has no login there is none of its business.
+  if (config.clickhouseUrl !== undefined && config.clickhouseUser === undefined) {
+    const todo = 'Look where CLICKHOUSE_USER and its password are given, or give them.';
+    return [findingsOf('deliveries').warn('ClickHouse was not asked: there is no login for it here', todo)];
+  }
   const warehouse = openWarehouse(config);
   try {
     const deliveries = await checkDeliveries(warehouse, config.tenants);

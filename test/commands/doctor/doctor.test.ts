@@ -189,6 +189,13 @@ describe('deliveries', () => {
     expect(existsSync(join(config.dataFolder, 'secrets'))).toBe(false);
   });
 
+  test('where ClickHouse has a login and we have none, it is not asked', async () => {
+    const { context, config } = await start();
+    const load = () => ({ ...config, clickhouseUrl: 'http://clickhouse:8123' });
+    const { of } = await run({ ...context, load, openWarehouse: () => expect.unreachable('it was opened') });
+    expect(of('deliveries')).toMatchObject([{ status: 'warn', what: expect.stringContaining('no login') }]);
+  });
+
   test('a reconciliation that is too long ago', async () => {
     const reconciliations = [
       { account: 'centurylink:NWND', last: '2026-01-01 00:00:00.000', hours: 40 },

@@ -6,11 +6,13 @@ import { loadConfig, settingNames } from '../../../services/config.ts';
 import { providerSettingNames } from '../../../services/provider-settings.ts';
 import { type Check, isOurs, pathOf, textOf } from './stack.ts';
 
-const ofCommands = 'of commands, which are given it with `docker compose run -e`';
+const ofCommands = 'of commands, which are given it with `docker compose exec -e`';
 
 /** Settings that the stack leaves alone, and why. */
 const left: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(providerSettingNames.map((name) => [name, ofCommands])),
+  ...Object.fromEntries(
+    providerSettingNames.filter((name) => name !== 'HOOKWATCH_PUBLIC_URL').map((name) => [name, ofCommands]),
+  ),
   HOOKWATCH_DATA: 'the image says where',
   HOOKWATCH_EDGE_PORT: 'a container has its ports to itself',
   HOOKWATCH_EDGE_INTERNAL_PORT: 'a container has its ports to itself',
