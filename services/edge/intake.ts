@@ -215,15 +215,17 @@ function keptHeaders(
   charactersMax: number,
 ): Record<string, string> {
   const kept: Record<string, string> = {};
-  for (const name of [...commonEvidence, ...provider.evidence]) {
-    const value = headers[name];
-    if (typeof value === 'string') kept[name] = value.length > charactersMax ? value.slice(0, charactersMax) : value;
-  }
+  for (const name of commonEvidence) keep(kept, name, headers[name], charactersMax);
+  for (const name of provider.evidence) keep(kept, name, headers[name], charactersMax);
   for (const name of provider.secretHeaders) {
     // A wrong secret may be the right one of yesterday, or of somewhere else.
     if (headers[name] !== undefined) kept[name] = 'keyId' in verdict ? verdict.keyId : withheld;
   }
   return kept;
+}
+
+function keep(kept: Record<string, string>, name: string, value: string | string[] | undefined, charactersMax: number) {
+  if (typeof value === 'string') kept[name] = value.length > charactersMax ? value.slice(0, charactersMax) : value;
 }
 
 function charactersOf(headers: Readonly<Record<string, string>>): number {
