@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { ConfigError, hashToken, loadConfig } from '../services/config.ts';
 import { centurylinkEvents } from '../services/core/providers/centurylink/event-names.ts';
@@ -71,7 +72,56 @@ test('a tenant may have no endpoint yet', () => {
   expect(load(good.replace(endpoint, '')).tenants[0]?.endpoints).toEqual([]);
 });
 
+const citrix = '{ name: c, provider: citrix, account: acme, token: demo-citrix, secrets: [SECRETS] }';
+const withSecrets = (secrets: string, yaml = good) => yaml.replace(endpoint, citrix.replace('SECRETS', secrets));
+
+test('a secret lies in a file, or under a demo in the settings; nothing that prints settings shows it', () => {
+  const secrets = '{ id: one, file: token }, { id: two, text: "Basic of-the-demo" }';
+  const [found] = load(withSecrets(secrets)).tenants[0]!.endpoints;
+  expect(found!.secrets!.map(({ id, reveal }) => [id, reveal()])).toEqual([
+    ['one', 'a-token-from-a-file'],
+    ['two', 'Basic of-the-demo'],
+  ]);
+  for (const printed of [JSON.stringify(found), inspect(found, { depth: 9 })]) {
+    expect(printed).not.toMatch(/a-token-from-a-file|of-the-demo/);
+  }
+  expect(found).toMatchObject({ event: '', account: 'acme' });
+});
+
 test.each<[mistake: string, yaml: string, message: RegExp]>([
+  [
+    'a plain secret outside of a demo',
+    withSecrets('{ id: a, text: "Basic plain-secret" }').replace('demo: true', 'demo: false'),
+    /northwind\.c: secret a: a plain text is allowed only under demo: true; give a file/,
+  ],
+  ['a secret that is nowhere', withSecrets('{ id: a }'), /endpoints\.0\.secrets\.0: needs a file or/],
+  ['a secret in two places', withSecrets('{ id: a, file: token, text: "Basic x" }'), /secrets\.0: needs a file or/],
+  ['a secret file that is not there', withSecrets('{ id: a, file: absent }'), /cannot read .*absent/],
+  [
+    'a secret that no header can have',
+    withSecrets('{ id: a, text: short }'),
+    /northwind\.c: secret a: it is no value of an/,
+  ],
+  [
+    'one secret twice',
+    withSecrets('{ id: a, file: token }, { id: a, file: token }'),
+    /secret of northwind\.c a is given twice/,
+  ],
+  [
+    'three secrets',
+    withSecrets('{ id: a, file: token }, { id: b, file: token }, { id: c, file: token }'),
+    /endpoints\.0\.secrets: may have two at most/,
+  ],
+  [
+    'an event where bodies say what they are',
+    withSecrets('{ id: a, file: token }').replace('account: acme', 'event: Create, account: acme'),
+    /endpoints\.0\.event: citrix says in its bodies what they are: leave it out/,
+  ],
+  [
+    'a public key of a provider that has none',
+    `keys: [{ id: a, provider: backup, file: token }]\n${good}`,
+    /keys\.0\.provider: backup has no public keys/,
+  ],
   [
     'a plain token outside of a demo',
     good.replace('demo: true', 'demo: false'),
