@@ -41,7 +41,15 @@ test('what is not said has a default: loopback, the published key, five servers 
 
 test('an offset shifts every port but 0, and an empty variable counts as unset', () => {
   const { ports } = load(good, { HOOKWATCH_EDGE_PORT: '0', HOOKWATCH_CONSOLE_PORT: '' }, 100);
-  expect(ports).toEqual({ edge: 0, edgeInternal: 8181, console: 8190, clickhouse: 8223, worker: 8182, sink: 8183 });
+  expect(ports).toEqual({
+    edge: 0,
+    edgeInternal: 8181,
+    console: 8190,
+    clickhouse: 8223,
+    worker: 8182,
+    sink: 8183,
+    reconcile: 8184,
+  });
 });
 
 test('a token may stand in a file, and is kept as its hash only', () => {
