@@ -11,6 +11,7 @@
  */
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { awaitedAccounts } from '../core/flow/pending.ts';
 import type { EntityState, FlowState } from '../core/flow/state.ts';
 import { metaOf } from '../core/flow/state.ts';
 import { digestOf } from '../snapshot-digest.ts';
@@ -63,7 +64,7 @@ export function createKnowledge(stateOf: (tenant: string) => FlowState | undefin
 function accountsOf(state: FlowState, prefix: string): { accounts: string[]; pending: string[] } {
   const known = [state.accounts, state.users, state.servers].flatMap((table) => table.sortedGroups());
   const ofProvider = (names: Iterable<string>) => [...new Set(names)].filter((name) => name.startsWith(prefix)).sort();
-  return { accounts: ofProvider(known), pending: [] };
+  return { accounts: ofProvider(known), pending: ofProvider(awaitedAccounts(state)) };
 }
 
 function entitiesOf(

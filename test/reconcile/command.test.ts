@@ -4,13 +4,18 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { decode } from '../../services/core/records/codec.ts';
-import type { Event } from '../../services/core/records/generated.ts';
+import type { RecordTypes } from '../../services/core/records/generated.ts';
 import { defaultLimits } from '../../services/ports/provider-api/provider-api.ts';
 import { type ReconcileContext, reconcileCommand } from '../../services/reconcile/command.ts';
 import { createRegistry, reconcileMetrics } from '../../services/telemetry.ts';
 import { createTestTime, deliveriesOf, endpoint, tenant, token } from '../edge/fixture.ts';
 import { startInstallation } from '../installation.ts';
-import { type CenturylinkStandIn, type ModelServer, startCenturylink } from '../provider-api/centurylink.ts';
+import {
+  type CenturylinkStandIn,
+  type ModelServer,
+  newAccount,
+  startCenturylink,
+} from '../provider-api/centurylink.ts';
 
 /** An installation of the tenant that owns the recorded account, and the API of a cloud in which that is. */
 async function start(fields: Partial<ReconcileContext> = {}) {
@@ -64,13 +69,18 @@ async function start(fields: Partial<ReconcileContext> = {}) {
 
 type Started = Awaited<ReturnType<typeof start>>;
 
-async function eventsOf({ outputs }: Started): Promise<Event[]> {
+/** Rows as the last version of each has them. */
+async function rowsOf<K extends 'event' | 'reconciliation'>(kind: K, { outputs }: Started): Promise<RecordTypes[K][]> {
   const { first } = await outputs.bounds();
   const records = (await outputs.read(first, { records: 1e6, bytes: 1e9 })).map(({ frame }) => decode(frame));
-  const newest = new Map<string, Event>();
-  for (const record of records) if (record.kind === 'event') newest.set(record.value.id, record.value);
+  const newest = new Map<string, RecordTypes[K]>();
+  for (const record of records) {
+    if (record.kind === kind) newest.set((record.value as RecordTypes[K]).id, record.value as RecordTypes[K]);
+  }
   return [...newest.values()];
 }
+
+const eventsOf = (started: Started) => rowsOf('event', started);
 
 const serversOf = ({ cloud }: Started) => cloud.cloud.get('ALTD')!.servers;
 
@@ -134,6 +144,18 @@ test('what webhooks missed is told as they would have, once', async () => {
   await expect
     .poll(async () => (await eventsOf(started)).filter(({ subject }) => subject === 'DE1ALTDNEW01'))
     .toMatchObject([{ type: 'centurylink.server.created', novelty: 'created', origin: 'reconcile' }]);
+  const row = async () =>
+    (await rowsOf('reconciliation', started)).find(({ run, account }) => run === report.run && account !== '');
+  await expect.poll(row).toMatchObject({
+    account: 'centurylink:ALTD',
+    complete: true,
+    bootstrap: false,
+    servers_checked: serversOf(started).size,
+    missed_creations: 1,
+    missed_changes: 1,
+    missed_deletions: 1,
+    by_endpoint: { 'server-created': 1 },
+  });
   expect((await started.json()).report.claims).toEqual([]);
 });
 
@@ -301,4 +323,48 @@ test('the process that keeps running compares at once, is asked how it is, and e
   expect(await exported('hookwatch_reconcile_last_complete_seconds')).toBe(0);
   started.ending.abort();
   expect((await running).code).toBe(0);
+});
+
+test('an account that nobody knows, and whose parent is a root, is found by what waits for it; a stranger is not', async () => {
+  const started = await start();
+  await started.run();
+  const bodyOf = (alias: string, id: string) =>
+    JSON.stringify(newServer(started, id))
+      .replaceAll(/accounts\/altd/gi, `accounts/${alias}`)
+      .replaceAll(/servers\/altd/gi, `servers/${alias}`);
+  expect((await started.edge.post({ body: bodyOf('FRESH', 'de1freshweb01') })).status).toBe(202);
+  expect((await started.edge.post({ body: bodyOf('ALIEN', 'de1alienweb01') })).status).toBe(202);
+  await expect.poll(() => started.lane()?.ledger?.pending).toBe(2);
+  started.cloud.cloud.set('FRESH', newAccount('FRESH', { parentAlias: 'ALTD' }));
+  started.cloud.cloud.set('ALIEN', newAccount('ALIEN', { parentAlias: 'ELSE' }));
+  started.cloud.cloud.set('ELSE', newAccount('ELSE'));
+  const { report } = await started.json();
+  expect(report.accounts.map(({ account }: { account: string }) => account)).toEqual([
+    'centurylink:ALTD',
+    'centurylink:FRESH',
+  ]);
+  await expect.poll(() => started.lane()?.ledger?.pending).toBe(1);
+  const events = await eventsOf(started);
+  expect(
+    events
+      .filter(({ account }) => account === 'centurylink:FRESH')
+      .map(({ type }) => type)
+      .sort(),
+  ).toEqual(['centurylink.account.updated', 'centurylink.server.created']);
+  expect(events.some(({ account }) => account === 'centurylink:ALIEN')).toBe(false);
+});
+
+test('a webhook that comes after what it tells was recovered is linked to it: late, and not another event', async () => {
+  const started = await start();
+  await started.run();
+  const added = newServer(started, 'de1altdnew01');
+  serversOf(started).set(added.id, added);
+  expect((await started.json()).report.claims).toHaveLength(1);
+  const before = started.lane()!.ledger!;
+  expect((await started.edge.post({ body: JSON.stringify(added) })).status).toBe(202);
+  await expect
+    .poll(() => started.lane()?.ledger)
+    .toMatchObject({ events: before.events, twins: before.twins + 1, pending: 0, rejects: 0 });
+  const [event] = (await eventsOf(started)).filter(({ subject }) => subject === 'DE1ALTDNEW01');
+  expect(event).toMatchObject({ origin: 'reconcile', endpoints: ['reconcile', 'server-created'] });
 });

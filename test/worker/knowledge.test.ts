@@ -77,7 +77,7 @@ test('accounts are those of which anything is known, of that provider', async ()
   state.users.set('centurylink:SUB', 'bob', entity({ subject: 'bob' }));
   state.servers.set('citrix:acme', 'X', entity());
   const { content } = await ask(state, '/lanes/northwind/accounts?provider=centurylink');
-  expect(content).toMatchObject({ accounts: ['centurylink:ACME', 'centurylink:SUB'] });
+  expect(content).toMatchObject({ accounts: ['centurylink:ACME', 'centurylink:SUB'], pending: [] });
 });
 
 describe('what cannot be answered', () => {
