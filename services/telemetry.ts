@@ -228,6 +228,11 @@ function laneMetrics(registry: Registry) {
       'event',
       'verdict',
     ]),
+    compared: gauge(
+      'hookwatch_compared_seconds',
+      "When the last whole comparison with a provider's API began, in seconds since 1970, from the state.",
+      ['tenant', 'provider'],
+    ),
     rejects: gauge('hookwatch_rejects', 'Rejects by reason, from the state.', ['tenant', 'reason']),
     detections: gauge('hookwatch_detections', 'Detections that hold, by rule and severity, from the state.', [
       'tenant',
@@ -240,7 +245,34 @@ function laneMetrics(registry: Registry) {
       ['tenant', 'rule', 'severity'],
     ),
     ...episodeMetrics(gauge),
+    ...identityMetrics(gauge),
     checkpointPosition: gauge('hookwatch_lane_checkpoint_position', 'Position of the newest checkpoint.', ['tenant']),
+  };
+}
+
+/** Of whose the lane's deliveries are, and which of them are one event. */
+function identityMetrics(gauge: ReturnType<typeof declarations>['gauge']) {
+  return {
+    twinLosses: gauge(
+      'hookwatch_twin_losses',
+      'Events that came to the other endpoint only, though both should have been told: lost at `endpoint`. From the state.',
+      ['tenant', 'endpoint', 'other'],
+    ),
+    twinsMeasured: gauge(
+      'hookwatch_twins_measured',
+      'Events by which losses at `endpoint` were measured: those that came to the other one. From the state.',
+      ['tenant', 'endpoint', 'other'],
+    ),
+    remembered: gauge(
+      'hookwatch_lane_remembered',
+      'What the lane remembers: deliveries that wait for their account, or were refused for it; bodies; events that twins may come of.',
+      ['tenant', 'what'],
+    ),
+    forgotten: gauge(
+      'hookwatch_lane_forgotten',
+      'What the lane did not remember for as long as it should, since a limit was reached: deliveries that wait or were refused, bodies, twins.',
+      ['tenant', 'what'],
+    ),
   };
 }
 

@@ -14,7 +14,14 @@ export function reportLane(metrics: WorkerMetrics, tenant: string, summary: Lane
   metrics.ledgerImbalance.set({ tenant }, journaled - events - twins - rejects - pending);
   for (const [outcome, count] of Object.entries(summary.ledger)) metrics.ledger.set({ tenant, outcome }, count);
   for (const { count, ...labels } of summary.deliveries) metrics.deliveries.set({ tenant, ...labels }, count);
+  for (const { provider, at } of summary.compared) metrics.compared.set({ tenant, provider }, at / 1000);
   for (const { count, reason } of summary.rejects) metrics.rejects.set({ tenant, reason }, count);
+  for (const { both, alone, ...endpoints } of summary.losses) {
+    metrics.twinLosses.set({ tenant, ...endpoints }, alone);
+    metrics.twinsMeasured.set({ tenant, ...endpoints }, both + alone);
+  }
+  for (const [what, count] of Object.entries(summary.remembered)) metrics.remembered.set({ tenant, what }, count);
+  for (const [what, count] of Object.entries(summary.forgotten)) metrics.forgotten.set({ tenant, what }, count);
   for (const { count, open, ...labels } of summary.detections) {
     metrics.detections.set({ tenant, ...labels }, count);
     metrics.openDetections.set({ tenant, ...labels }, open);

@@ -39,6 +39,10 @@ describe('a lane', () => {
       time: { past_ms: 3_600_000, future_ms: 60_000 },
       slack_ms: 2000,
       lateness_ms: 172_800_000,
+      accounts: [],
+      twin_ms: 600_000,
+      replay_ms: 604_800_000,
+      pending_max: 10_000,
     });
   });
 

@@ -20,7 +20,7 @@ import { eventId, versionOf } from './ids.ts';
 import { named } from './naming.ts';
 import { hear, observe } from './observers.ts';
 import { addToPane } from './panes.ts';
-import { awaitedAccounts, type Freed, free, keepWaiting } from './pending.ts';
+import { free, keepWaiting, type Worked, waitingAccounts } from './pending.ts';
 import { reject } from './rejects.ts';
 import { accountCreated, accountDeleted, serverCreated } from './rules/account-created-then-servers.ts';
 import { count, metaOf } from './state.ts';
@@ -45,12 +45,12 @@ export function workDelivery(context: StepContext, delivery: Delivery): void {
     if (awaited !== undefined) return keepWaiting(context, delivery, claim, awaited);
   }
   const { settled } = workFact(context, delivery, fact, when);
-  if (settled !== '') freeFor(context, [settled]);
+  freeFor(context, settled);
 }
 
 /** Other settings are in force: what waits may be known by them. */
 export function reviewWaiting(context: StepContext): void {
-  freeFor(context, awaitedAccounts(context.state));
+  freeFor(context, waitingAccounts(context.state));
 }
 
 /** The delivery itself as an output, with its place in the lane. */
@@ -64,6 +64,7 @@ export function keepDelivery(context: StepContext, delivery: Delivery): void {
 }
 
 function freeFor(context: StepContext, accounts: readonly string[]): void {
+  if (accounts.length === 0 || context.state.pending.size === 0) return;
   free(context, accounts, (delivery) => {
     const decoded = context.decoders.get(delivery.provider)?.(delivery);
     // It was understood when it came, by the same decoder.
@@ -80,17 +81,17 @@ function workFact(
   stated: Fact,
   when: EventTime,
   remarks: readonly string[] = [],
-): Freed {
+): Worked {
   const { state, settings } = context;
   const { time, basis, flag } = when;
-  const isConfirmed = delivery.origin === 'reconcile' && confirmAccount(context, stated.account);
+  const confirmed = delivery.origin === 'reconcile' && confirmAccount(context, stated.account) ? [stated.account] : [];
   const told = { provider: delivery.provider, eventName: delivery.event_name, account: stated.account, time };
   const statement = { fact: stated, delivery, bodyHash: hashBody(delivery.body), told };
   const known = linkCopy(context, statement);
   if (known) {
     count(state, 'outcomes', 'twins');
     emitEvent(context, known, stated, delivery);
-    return { event: known.event, settled: isConfirmed ? stated.account : '' };
+    return { event: known.event, settled: confirmed };
   }
 
   const fact = named(state, settings, stated, delivery);
@@ -127,11 +128,11 @@ function workFact(
   };
   count(state, 'outcomes', 'events');
   emitEvent(context, memory, fact, delivery);
-  const isNewParent = noteAncestry(context, occurrence);
+  const settled = [...confirmed, ...noteAncestry(context, occurrence)];
   rememberEvent(context, memory, { ...statement, fact }, tooLate);
   observe(context, occurrence, observation, tooLate);
   if (!tooLate) relate(context, occurrence, observation.creation);
-  return { event, settled: isConfirmed || isNewParent ? fact.account : '' };
+  return { event, settled };
 }
 
 /** A body that came before, unless it was fetched: a comparison may tell the same every day. */
@@ -140,14 +141,15 @@ function noteAgain(context: StepContext, fact: Fact, delivery: Delivery, bodyHas
   return noteBody(context, identityOf(fact, fact.action, bodyHash), delivery.received_at);
 }
 
-/** Returns whether the account is known by it that was not, or was below another one. */
-function noteAncestry(context: StepContext, { fact, delivery, event, time }: Occurrence): boolean {
+/** Returns the accounts of which more is known by it: after a move, any of those of which something waits. */
+function noteAncestry(context: StepContext, { fact, delivery, event, time }: Occurrence): readonly string[] {
   const { entity, action, account, parentAccount } = fact;
-  if (entity !== 'account') return false;
+  if (entity !== 'account') return [];
   const seen = { account, time, event, receivedAt: delivery.received_at };
-  const isNew = parentAccount !== '' && noteParent(context, { ...seen, parent: parentAccount });
+  const change = parentAccount === '' ? 'known' : noteParent(context, { ...seen, parent: parentAccount });
   if (action === 'deleted') noteParent(context, { ...seen, parent: '' });
-  return isNew;
+  if (change === 'known') return [];
+  return change === 'new' ? [account] : waitingAccounts(context.state);
 }
 
 /** Relates an event to what the lane knows: episodes, panes, rules. */

@@ -24,8 +24,8 @@ export interface Ancestry extends ParentSeen {
   account: string;
 }
 
-/** Notes what an event says and emits the spans that it changes. Returns false where it was known. */
-export function noteParent(context: StepContext, { account, ...seen }: Ancestry): boolean {
+/** Notes what an event says and emits the spans that it changes. */
+export function noteParent(context: StepContext, { account, ...seen }: Ancestry): 'known' | 'new' | 'moved' {
   const { state, settings } = context;
   const before = state.parents.get('', account) ?? nothing;
   const closed = metaOf(state).watermark - settings.lateness_ms;
@@ -33,7 +33,8 @@ export function noteParent(context: StepContext, { account, ...seen }: Ancestry)
   const kept = forget([...before.seen, seen].sort(byTime), closed);
   state.parents.set('', account, { ...before, seen: kept, spans, made });
   planExpiry(state, settings, { table: 'parents', group: '', key: account });
-  return !before.seen.some(({ parent }) => parent === seen.parent);
+  if (before.seen.length === 0) return 'new';
+  return spans.every((span) => before.spans.includes(span)) ? 'known' : 'moved';
 }
 
 /** The account is the tenant's by the provider's own word. Returns false where that was known. */

@@ -39,6 +39,8 @@ export interface Waiting {
   /** The body in base64. */
   delivery: Omit<Delivery, 'body'> & { body: string };
   claim: { provider: string; account: string; parent: string; time: number };
+  /** Account of which something must become known. */
+  awaited: string;
   /** It was refused for having waited too long, and is kept in case that its account becomes known after all. */
   foreign: boolean;
   /** Hour in which it is refused or forgotten. */

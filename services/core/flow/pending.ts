@@ -23,10 +23,10 @@ const reopenMs = 7 * dayMs;
 /** Of all bodies together. */
 const bytesMax = 64 * 1024 * 1024;
 
-/** What a delivery that was freed has become: its event, and the account that it has made known, if any. */
-export interface Freed {
+/** What a delivery has become: its event, and the accounts of which it has changed what is known. */
+export interface Worked {
   event: string;
-  settled: string;
+  settled: readonly string[];
 }
 
 /** Keeps a delivery until an account is known; where too many wait it is refused at once. */
@@ -40,26 +40,30 @@ export function keepWaiting(context: StepContext, delivery: Delivery, claim: Cla
   const body = Buffer.from(delivery.body).toString('base64');
   const ends = hourOf(delivery.received_at + settings.lateness_ms);
   const position = String(context.position).padStart(16, '0');
-  put(state, position, awaited, { delivery: { ...delivery, body }, claim, foreign: false, ends });
+  put(state, position, { delivery: { ...delivery, body }, claim, awaited, foreign: false, ends });
   count(state, 'pending', 'kept');
   count(state, 'pending', 'bytes', delivery.body.length);
   count(state, 'outcomes', 'pending');
 }
 
-/** Frees what waited for accounts that are known now, and what that makes known in turn. `work` makes an event of one. */
-export function free(context: StepContext, accounts: readonly string[], work: (delivery: Delivery) => Freed): void {
-  let ready = accounts.flatMap((account) => readyOf(context, account)).sort(byPosition);
+/** Frees what belongs now that more is known of accounts, and what that makes known in turn. `work` makes an event of one. */
+export function free(context: StepContext, accounts: readonly string[], work: (delivery: Delivery) => Worked): void {
+  let ready = takeReady(context, accounts);
   while (ready.length > 0) {
     const [first, ...others] = ready as [Ready, ...Ready[]];
-    const settled = freeOne(context, first, work);
-    const more = settled === '' ? [] : readyOf(context, settled);
+    const more = takeReady(context, freeOne(context, first, work));
     ready = more.length === 0 ? others : [...others, ...more].sort(byPosition);
   }
 }
 
-/** All that something waits for: with other settings any of it may be known. */
-export function awaitedAccounts(state: FlowState): string[] {
+/** Accounts of which something waits. */
+export function waitingAccounts(state: FlowState): string[] {
   return state.pending.sortedGroups();
+}
+
+/** Accounts of which something must become known for what waits: their own, or what is above them. */
+export function awaitedAccounts(state: FlowState): string[] {
+  return [...new Set([...state.pending.sortedGroups(), ...state.awaits.sortedGroups()])].sort();
 }
 
 /** At a tick: refuses those that have waited too long, and forgets those that were refused too long ago. */
@@ -67,7 +71,7 @@ export function endWaiting(context: StepContext, watermark: number): void {
   const { state } = context;
   const hour = hourOf(watermark);
   for (let due = state.pendingEnds.firstGroup(); due !== undefined && due < hour; ) {
-    for (const [position, awaited] of state.pendingEnds.sortedEntries(due)) end(context, position, awaited, due);
+    for (const [position, account] of state.pendingEnds.sortedEntries(due)) end(context, position, account, due);
     due = state.pendingEnds.firstGroup();
   }
 }
@@ -81,30 +85,33 @@ function byPosition(a: Ready, b: Ready): number {
   return a.position < b.position ? -1 : 1;
 }
 
-/** Takes out what belongs now; what still does not waits for what is unknown further up. */
-function readyOf(context: StepContext, account: string): Ready[] {
+/** Takes out what belongs now, of these accounts and of those that waited for them. The rest waits for what is unknown yet. */
+function takeReady(context: StepContext, accounts: readonly string[]): Ready[] {
   const { state } = context;
+  const asked = new Set(accounts.flatMap((account) => [account, ...state.awaits.group(account).keys()]));
   const ready: Ready[] = [];
-  for (const [position, waiting] of state.pending.sortedEntries(account)) {
-    const awaited = awaitedBy(context, waiting.claim);
-    if (awaited === account) continue;
-    take(state, position, account, waiting);
-    if (awaited === undefined) ready.push({ position, waiting });
-    else put(state, position, awaited, waiting);
+  for (const account of asked) {
+    for (const [position, waiting] of state.pending.sortedEntries(account)) {
+      const awaited = awaitedBy(context, waiting.claim);
+      if (awaited === waiting.awaited) continue;
+      take(state, position, waiting);
+      if (awaited === undefined) ready.push({ position, waiting });
+      else put(state, position, { ...waiting, awaited });
+    }
   }
-  return ready;
+  return ready.sort(byPosition);
 }
 
-function freeOne(context: StepContext, { waiting }: Ready, work: (delivery: Delivery) => Freed): string {
+function freeOne(context: StepContext, { waiting }: Ready, work: (delivery: Delivery) => Worked): readonly string[] {
   const { state } = context;
   const delivery = { ...waiting.delivery, body: Buffer.from(waiting.delivery.body, 'base64') };
   forget(state, waiting);
-  let settled = '';
+  let settled: readonly string[] = [];
   context.attempt(
     () => {
-      const freed = work(delivery);
-      if (waiting.foreign) withdrawReject(context, delivery, 'foreign account', freed.event);
-      settled = freed.settled;
+      const worked = work(delivery);
+      if (waiting.foreign) withdrawReject(context, delivery, 'foreign account', worked.event);
+      settled = worked.settled;
     },
     (error) => {
       if (waiting.foreign) withdrawReject(context, delivery, 'foreign account', '');
@@ -114,16 +121,16 @@ function freeOne(context: StepContext, { waiting }: Ready, work: (delivery: Deli
   return settled;
 }
 
-function end(context: StepContext, position: string, awaited: string, due: string): void {
+function end(context: StepContext, position: string, account: string, due: string): void {
   const { state } = context;
-  const waiting = state.pending.get(awaited, position)!;
-  take(state, position, awaited, waiting);
+  const waiting = state.pending.get(account, position)!;
+  take(state, position, waiting);
   if (waiting.foreign) return forget(state, waiting);
   const delivery = { ...waiting.delivery, body: Buffer.alloc(0) };
   count(state, 'outcomes', 'pending', -1);
   count(state, 'pending', 'foreign');
-  reject(context, delivery, 'foreign account', foreignOf(waiting.claim, awaited));
-  put(state, position, awaited, { ...waiting, foreign: true, ends: hourOf((Number(due) + 1) * hourMs + reopenMs) });
+  reject(context, delivery, 'foreign account', foreignOf(waiting.claim, waiting.awaited));
+  put(state, position, { ...waiting, foreign: true, ends: hourOf((Number(due) + 1) * hourMs + reopenMs) });
 }
 
 function foreignOf({ account, parent }: Claim, awaited: string): string {
@@ -136,25 +143,30 @@ function hasRoom({ state, settings }: StepContext, bytes: number): boolean {
   const fits = () => counted(state, 'kept') < settings.pending_max && counted(state, 'bytes') + bytes <= bytesMax;
   if (fits()) return true;
   for (const due of counted(state, 'foreign') > 0 ? state.pendingEnds.sortedGroups() : []) {
-    for (const [position, awaited] of state.pendingEnds.sortedEntries(due)) {
-      const waiting = state.pending.get(awaited, position)!;
+    for (const [position, account] of state.pendingEnds.sortedEntries(due)) {
+      const waiting = state.pending.get(account, position)!;
       if (!waiting.foreign) continue;
-      take(state, position, awaited, waiting);
+      take(state, position, waiting);
       forget(state, waiting);
+      count(state, 'pending', 'evicted');
     }
     if (fits()) return true;
   }
   return false;
 }
 
-function put(state: FlowState, position: string, awaited: string, waiting: Waiting): void {
-  state.pending.set(awaited, position, waiting);
-  state.pendingEnds.set(waiting.ends, position, awaited);
+function put(state: FlowState, position: string, waiting: Waiting): void {
+  const { account } = waiting.claim;
+  state.pending.set(account, position, waiting);
+  state.pendingEnds.set(waiting.ends, position, account);
+  if (waiting.awaited !== account) state.awaits.set(waiting.awaited, account, true);
 }
 
-function take(state: FlowState, position: string, awaited: string, { ends }: Waiting): void {
-  state.pending.delete(awaited, position);
+function take(state: FlowState, position: string, { claim: { account }, awaited, ends }: Waiting): void {
+  state.pending.delete(account, position);
   state.pendingEnds.delete(ends, position);
+  for (const other of state.pending.group(account).values()) if (other.awaited === awaited) return;
+  state.awaits.delete(awaited, account);
 }
 
 function forget(state: FlowState, { delivery, foreign }: Waiting): void {

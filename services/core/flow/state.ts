@@ -190,10 +190,12 @@ export interface FlowState {
   bursts: Table<Burst>;
   /** Account → what is above it. */
   parents: Table<Parentage>;
-  /** Account that must become known → position, in 16 digits → what waits for it. */
+  /** Account → position, in 16 digits → what waits for the account to be known as the tenant's. */
   pending: Table<Waiting>;
-  /** Hour in which it is refused or forgotten → position → the account that it waits for. */
+  /** Hour in which it is refused or forgotten → position → account. */
   pendingEnds: Table<string>;
+  /** Account of which something must become known → accounts of which something waits for that. */
+  awaits: Table<true>;
   /** Identity of a body → event. */
   twins: Table<TwinGroup>;
   /** Minute of their first delivery → event → identity. */
@@ -283,6 +285,7 @@ export function createState(): FlowState {
     parents: tables.table('parents'),
     pending: tables.table('pending'),
     pendingEnds: tables.table('pendingEnds'),
+    awaits: tables.table('awaits'),
     twins: tables.table('twins'),
     twinMinutes: tables.table('twinMinutes'),
     unjudged: tables.table('unjudged'),

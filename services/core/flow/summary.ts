@@ -23,6 +23,14 @@ export interface LaneSummary {
   ledger: { journaled: number; events: number; twins: number; rejects: number; pending: number };
   deliveries: { provider: string; event: string; verdict: string; count: number }[];
   rejects: { reason: string; count: number }[];
+  /** Events that two endpoints should have been told of: how many came to both, and how many to the other one alone. */
+  losses: { endpoint: string; other: string; both: number; alone: number }[];
+  /** What the lane remembers of that it may be asked for; `refused`: deliveries that may still turn out to be the tenant's. */
+  remembered: { waiting: number; refused: number; bodies: number; twins: number };
+  /** What it did not remember, or not for as long as it should, since there was too much. */
+  forgotten: { waiting: number; bodies: number; twins: number };
+  /** When the last whole comparison with a provider's API began, epoch milliseconds; none where there was none. */
+  compared: { provider: string; at: number }[];
   /** `open` of `count` wait for people. */
   detections: { rule: string; severity: string; count: number; open: number }[];
   /**
@@ -76,6 +84,8 @@ export function summarize(state: FlowState): LaneSummary {
       count,
     })),
     rejects: counted('rejects').map(({ labels: [reason = ''], count }) => ({ reason, count })),
+    ...summarizeIdentity(state),
+    compared: counted('compared').map(({ labels: [provider = ''], count: at }) => ({ provider, at })),
     detections: counted('detections').map(({ labels: [rule = '', severity = ''], count }) => ({
       rule,
       severity,
@@ -88,5 +98,29 @@ export function summarize(state: FlowState): LaneSummary {
       ...summarizeOpenings(state, metric),
       long: state.counts.get('longEpisodes', metric) ?? 0,
     })),
+  };
+}
+
+/** Whose deliveries are, and which of them are one event. */
+function summarizeIdentity(state: FlowState): Pick<LaneSummary, 'losses' | 'remembered' | 'forgotten'> {
+  const counted = (group: string, key: string) => state.counts.get(group, key) ?? 0;
+  const pairs = new Set([...state.counts.group('both').keys(), ...state.counts.group('alone').keys()]);
+  const refused = counted('pending', 'foreign');
+  return {
+    losses: [...pairs].sort().map((pair) => {
+      const [endpoint = '', other = ''] = pair.split('|');
+      return { endpoint, other, both: counted('both', pair), alone: counted('alone', pair) };
+    }),
+    remembered: {
+      waiting: counted('pending', 'kept') - refused,
+      refused,
+      bodies: counted('bodies', 'remembered'),
+      twins: counted('twins', 'remembered'),
+    },
+    forgotten: {
+      waiting: counted('pending', 'overflowed') + counted('pending', 'evicted'),
+      bodies: counted('bodies', 'unremembered'),
+      twins: counted('twins', 'forgotten'),
+    },
   };
 }
