@@ -79,8 +79,10 @@ export const everyAccount = '';
 
 /** Notes that an account was heard of. */
 export function noteAccount(context: StepContext, account: string, at: number): void {
-  const known = context.state.coverage.get('', account);
-  if (known && (at >= known.since || known.floor !== known.since)) return;
+  const met = context.state.coverage.get('', account);
+  if (met && at >= met.since) return;
+  const known = met && close(context, met);
+  if (known && isClosed(known)) return;
   if (known) put(context, account, { ...known, since: at, floor: at });
   else put(context, account, begin(at));
 }
@@ -107,6 +109,8 @@ export function noteLoss(
 ): void {
   const { account, endpoint, hour, alone } = loss;
   const reason: Reason = `twins_lost:${endpoint}`;
+  // An endpoint to which nothing comes at all has an account that nobody may have heard of.
+  if (alone > 0) noteAccount(context, account, hour);
   const spans = (context.state.coverage.get('', account)?.causes[reason] ?? []).flatMap((span) => hoursOf(span));
   const others = spans.filter(({ from }) => from !== hour);
   if (others.length === spans.length && alone === 0) return;
@@ -121,10 +125,11 @@ export function addCause(context: StepContext, account: string, reason: Reason, 
 
 /** Sets all times of a reason that may still be amended. An account that nobody has heard of has no ledger. */
 export function noteCause(context: StepContext, account: string, reason: Reason, spans: readonly CauseSpan[]): void {
-  const known = context.state.coverage.get('', account);
-  if (!known) return;
+  const met = context.state.coverage.get('', account);
+  if (!met) return;
+  const known = close(context, met);
   const { [reason]: before = [], ...others } = known.causes;
-  const after = merge(spans.filter(({ to }) => to === null || to > known.floor));
+  const after = merge(spans.filter((span) => mayMatter(known, span)));
   if (JSON.stringify(before) === JSON.stringify(after)) return;
   put(context, account, { ...known, causes: after.length > 0 ? { ...others, [reason]: after } : others });
 }
@@ -164,7 +169,7 @@ function put(context: StepContext, account: string, entry: CoverageState): void 
 /** Ascending, and those that meet are one. */
 function merge(spans: readonly CauseSpan[]): CauseSpan[] {
   const merged: CauseSpan[] = [];
-  for (const { from, to } of [...spans].sort((a, b) => a.from - b.from)) {
+  for (const { from, to } of spans.filter(isSome).sort((a, b) => a.from - b.from)) {
     const last = merged.at(-1);
     if (!last || (last.to !== null && last.to < from)) merged.push({ from, to });
     else
@@ -176,6 +181,10 @@ function merge(spans: readonly CauseSpan[]): CauseSpan[] {
   return merged;
 }
 
+function isSome({ from, to }: CauseSpan): boolean {
+  return to === null || to > from;
+}
+
 /** The hours that a time of whole hours is made of. */
 function hoursOf({ from, to }: CauseSpan): CauseSpan[] {
   const hours: CauseSpan[] = [];
@@ -184,7 +193,7 @@ function hoursOf({ from, to }: CauseSpan): CauseSpan[] {
 }
 
 function emitRows(context: StepContext, account: string): void {
-  const { state, settings } = context;
+  const { state } = context;
   const before = state.coverage.get('', account)!;
   const rows = rowsOf(before);
   let { revision } = before;
@@ -201,7 +210,7 @@ function emitRows(context: StepContext, account: string): void {
     emitRow(context, account, known, revision, instead);
   }
   countLevel(state, account, before.rows, rows);
-  state.coverage.set('', account, close({ ...before, rows, revision }, metaOf(state).watermark - settings.lateness_ms));
+  state.coverage.set('', account, close(context, { ...before, rows, revision }));
 }
 
 /** What an account's causes come to from its floor on. */
@@ -239,12 +248,14 @@ function saysTheSame(a: Pick<Row, 'level' | 'reasons'>, b: Pick<Row, 'level' | '
   return a.level === b.level && a.reasons.join() === b.reasons.join();
 }
 
-/** Forgets the rows that can be amended no longer, and the causes of them. */
-function close(entry: CoverageState, until: number): CoverageState {
+/** Without the rows that can be amended no longer, and the causes of them. */
+function close({ state, settings }: StepContext, entry: CoverageState): CoverageState {
   const { rows } = entry;
+  const until = metaOf(state).watermark - settings.lateness_ms;
   const first = rows.findIndex(
     ({ endedAt }, n) => n >= rows.length - rowsMax && (endedAt === null || endedAt >= until),
   );
+  if (first <= 0) return entry;
   const floor = rows[first]!.startedAt;
   const causes: Record<string, CauseSpan[]> = {};
   for (const [reason, spans] of Object.entries(entry.causes)) {
@@ -252,6 +263,16 @@ function close(entry: CoverageState, until: number): CoverageState {
     if (kept.length > 0) causes[reason] = kept;
   }
   return { ...entry, floor, causes, rows: rows.slice(first) };
+}
+
+/** Its beginning can be amended no longer. */
+function isClosed({ since, floor }: CoverageState): boolean {
+  return floor !== since;
+}
+
+/** One before the beginning does where an account may turn out to have been heard of earlier. */
+function mayMatter(entry: CoverageState, { to }: CauseSpan): boolean {
+  return to === null || to > entry.floor || !isClosed(entry);
 }
 
 /** Counts accounts by how they are now. */

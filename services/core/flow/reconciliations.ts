@@ -8,7 +8,7 @@
  *
  * The first complete walk of all, the bootstrap, meets everything for the first time: nothing of it was missed.
  */
-import type { Control, Delivery } from '../records/generated.ts';
+import type { Control } from '../records/generated.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
 import { addCause, noteCompared } from './coverage.ts';
 import { type Document, parseDocument } from './documents.ts';
@@ -16,9 +16,9 @@ import { hourMs } from './durations.ts';
 import type { Observation } from './entities.ts';
 import { planExpiry } from './expiry.ts';
 import { outputId } from './ids.ts';
+import { receiversOf } from './receivers.ts';
 import { count } from './state.ts';
 
-/** Runs are told of at the end again: this many accounts have a row each. */
 type Missed = 'creations' | 'changes' | 'deletions';
 
 /** A run, under no account, or what it comes to for one account. */
@@ -67,7 +67,7 @@ export function noteRecovered(context: StepContext, occurrence: Occurrence, { no
   const { fact, delivery, event } = occurrence;
   if (delivery.origin !== 'reconcile' || delivery.headers['hookwatch-bootstrap'] === 'true') return;
   const missed = fact.action === 'deleted' ? 'deletions' : novelty === 'known' ? 'changes' : 'creations';
-  const endpoints = endpointsFor(context, delivery, fact.account);
+  const endpoints = endpointsFor(context, occurrence);
   const { state, settings } = context;
   addCause(context, fact.account, 'reconciled', lostWithin(context, occurrence, missed));
   count(state, 'recovered', `${delivery.provider}|${missed}`);
@@ -121,6 +121,10 @@ function end(context: StepContext, told: Document<'reconciliation'>, begun: Comp
     if (complete) noteCompared(context, account, startedAt);
   }
   save(context, run, wholeRun, whole);
+  // Never older than it was: a run that was asked for earlier may end later.
+  if (phase !== 'complete' || told.scope !== 'all') return;
+  const before = context.state.counts.get('compared', told.provider) ?? 0;
+  context.state.counts.set('compared', told.provider, Math.max(before, startedAt));
 }
 
 function countMissed(context: StepContext, { run, account, missed, endpoints }: RecoveredState, by: 1 | -1): void {
@@ -160,11 +164,10 @@ function lostWithin(context: StepContext, { fact, delivery, time }: Occurrence, 
   return { from: hour, to: hour + hourMs };
 }
 
-/** The endpoints that the provider should have called: the account's own, and recursive ones of accounts above it. */
-function endpointsFor({ settings }: StepContext, delivery: Delivery, account: string): string[] {
-  return settings.endpoints
-    .filter(({ provider, event }) => provider === delivery.provider && event === delivery.event_name)
-    .filter((endpoint) => `${endpoint.provider}:${endpoint.account}` === account)
+/** Names of the endpoints that the provider should have called. */
+function endpointsFor({ state, settings }: StepContext, { fact, delivery, time }: Occurrence): string[] {
+  const told = { provider: delivery.provider, eventName: delivery.event_name, account: fact.account, time };
+  return receiversOf(state, settings, told)
     .map(({ name }) => name)
     .sort();
 }
