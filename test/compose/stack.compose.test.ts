@@ -40,12 +40,12 @@ afterAll(async () => {
 });
 
 /** Signed with the demo's key, to the one address that is published to the world. */
-async function sendThroughCaddy(body: string) {
+async function sendThroughCaddy(body: string, token = 'demo-account-updated') {
   const { host, volume } = stack();
   const ca = readFileSync(join(volume('caddy'), 'caddy/pki/authorities/local/root.crt'), 'utf8');
   const key = createPrivateKey(readFileSync(join(volume('demo'), 'private.pem'), 'utf8'));
   const headers = { 'content-type': 'application/json', 'Tier3-RsaSha1': await signBody(Buffer.from(body), key) };
-  return host.request('https://localhost/in/demo-account-updated', { ca, body, headers });
+  return host.request(`https://localhost/in/${token}`, { ca, body, headers });
 }
 
 async function arrived(body: string): Promise<void> {
@@ -166,6 +166,23 @@ describe('docker compose run --rm', () => {
 });
 
 describe('docker compose exec', () => {
+  test('edge-1 hookwatch endpoints add: every edge listens to it, the lane knows it, and nothing starts again', async () => {
+    const endpoint = '--provider centurylink --event Account.Updated --account NWND --recursive'.split(' ');
+    const command = ['hookwatch', 'endpoints', 'add', 'added-later', ...endpoint, '--json'];
+    const { code, output } = await containersOf('edge-1')[0]!.execute(command);
+    expect({ code, output }).toMatchObject({ code: 0 });
+    const { token, edges } = JSON.parse(output) as { token: string; edges: object[] };
+    expect(edges).toMatchObject(['edge-1', 'edge-2'].map((name) => ({ url: `http://${name}:8080`, ready: true })));
+    // By both edges in turn.
+    for (const businessName of ['to an endpoint that was added', 'to it once more']) {
+      const body = JSON.stringify({ accountAlias: 'NWND', businessName });
+      expect(await sendThroughCaddy(body, token)).toMatchObject({ status: 202 });
+      await arrived(body);
+    }
+    const written = await containersOf('edge-2')[0]!.execute(['hookwatch', 'endpoints', 'disable', 'added-later']);
+    expect(written).toMatchObject({ code: 1, output: expect.stringContaining('read-only file system') });
+  });
+
   test.each([
     ['apply', 'northwind: nothing has changed\n'],
     ['upgrade', expect.stringMatching(/^northwind: flow \w+ works on it already\n$/)],

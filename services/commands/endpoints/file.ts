@@ -1,5 +1,16 @@
 /** Writes endpoints.json: one writer at a time, and what stands there is the file before or the file after, at any moment. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
@@ -41,6 +52,8 @@ export async function changeEndpoints(
   lockMsMax = lockMsMaxByDefault,
 ): Promise<EndpointsContent> {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  // A lock that cannot be written is not held by somebody else.
+  accessSync(dirname(file), constants.W_OK);
   const lock = await holdLock(`${file}.lock`, lockMsMax);
   try {
     const before = readEndpointsFile(file).content;
