@@ -105,6 +105,8 @@ async function checkPublicUrl(url: URL, context: DoctorContext, nowMs: number): 
 
 /** All addresses that DNS gives, as providers see them: not what this machine's own files say. */
 async function lookupName(host: string): Promise<string[]> {
+  // Never in DNS (RFC 6761, 6.3).
+  if (host === 'localhost') return ['127.0.0.1'];
   const answers = await Promise.allSettled([resolve4(host), resolve6(host)]);
   const addresses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
   const failed = answers.find((answer) => answer.status === 'rejected');
