@@ -56,7 +56,8 @@ export function applyReconciliation(context: StepContext, control: Control): str
   const { run, phase } = parsed.value;
   const known = context.state.comparisons.get(run, wholeRun);
   if (known?.completedAt) return `ignored: run ${run} has ended`;
-  const begun = known ?? begin(parsed.value, control.received_at);
+  const { started_at: startedAt, bootstrap } = parsed.value;
+  const begun = { ...(known ?? begin(parsed.value, control.received_at)), startedAt, bootstrap };
   if (phase === 'begin') save(context, run, wholeRun, begun);
   else end(context, parsed.value, begun, control.received_at);
   return '';
@@ -72,10 +73,14 @@ export function noteRecovered(context: StepContext, occurrence: Occurrence, { no
   addCause(context, fact.account, 'reconciled', lostWithin(context, occurrence, missed));
   count(state, 'recovered', `${delivery.provider}|${missed}`);
   const run = delivery.headers['hookwatch-run'] ?? '';
-  const recovered = { run, account: fact.account, missed, endpoints, receivedAt: delivery.received_at } as const;
+  const receivedAt = delivery.received_at;
+  const recovered = { run, account: fact.account, missed, endpoints, receivedAt } as const;
   state.recovered.set('', event, recovered);
   planExpiry(state, settings, { table: 'recovered', group: '', key: event });
-  countMissed(context, recovered, 1);
+  // It may be overtaken by its own deliveries, where there are several edges.
+  const overtaken = { provider: delivery.provider, started_at: receivedAt, bootstrap: false };
+  const whole = state.comparisons.get(run, wholeRun) ?? begin(overtaken, receivedAt);
+  countMissed(context, recovered, whole, 1);
 }
 
 /** A webhook came after all: late, but not missed. Its hour stays degraded. */
@@ -83,10 +88,13 @@ export function takeBackRecovered(context: StepContext, event: string): void {
   const recovered = context.state.recovered.get('', event);
   if (!recovered) return;
   context.state.recovered.delete('', event);
-  countMissed(context, recovered, -1);
+  const whole = context.state.comparisons.get(recovered.run, wholeRun);
+  if (whole) countMissed(context, recovered, whole, -1);
 }
 
-function begin({ provider, started_at, bootstrap }: Document<'reconciliation'>, receivedAt: number): ComparisonState {
+type Begun = Pick<Document<'reconciliation'>, 'provider' | 'started_at' | 'bootstrap'>;
+
+function begin({ provider, started_at, bootstrap }: Begun, receivedAt: number): ComparisonState {
   return {
     revision: 0,
     provider,
@@ -127,33 +135,22 @@ function end(context: StepContext, told: Document<'reconciliation'>, begun: Comp
   context.state.counts.set('compared', told.provider, Math.max(before, startedAt));
 }
 
-function countMissed(context: StepContext, { run, account, missed, endpoints }: RecoveredState, by: 1 | -1): void {
-  const whole = context.state.comparisons.get(run, wholeRun);
-  // Its beginning is lost or forgotten: there is no row to amend.
-  if (!whole) return;
-  const none = { creations: 0, changes: 0, deletions: 0 };
-  const of = context.state.comparisons.get(run, account) ?? {
-    ...whole,
-    revision: 0,
-    servers: 0,
-    accounts: 0,
-    missed: none,
-    byEndpoint: {},
-    completedAt: null,
-    complete: false,
-  };
-  for (const [key, comparison] of [
-    [wholeRun, whole],
-    [account, of],
-  ] as const) {
-    const byEndpoint = { ...comparison.byEndpoint };
-    for (const endpoint of endpoints) {
-      byEndpoint[endpoint] = (byEndpoint[endpoint] ?? 0) + by;
-      if (byEndpoint[endpoint] === 0) delete byEndpoint[endpoint];
-    }
-    const counted = { ...comparison.missed, [missed]: comparison.missed[missed] + by };
-    save(context, run, key, { ...comparison, missed: counted, byEndpoint });
+function countMissed(context: StepContext, recovered: RecoveredState, whole: ComparisonState, by: 1 | -1): void {
+  const { run, account } = recovered;
+  const { provider, startedAt: started_at, bootstrap, firstReceivedAt } = whole;
+  const of = context.state.comparisons.get(run, account) ?? begin({ provider, started_at, bootstrap }, firstReceivedAt);
+  save(context, run, wholeRun, counted(whole, recovered, by));
+  save(context, run, account, counted(of, recovered, by));
+}
+
+function counted(comparison: ComparisonState, { missed, endpoints }: RecoveredState, by: 1 | -1): ComparisonState {
+  const byEndpoint = { ...comparison.byEndpoint };
+  for (const endpoint of endpoints) {
+    const count = (byEndpoint[endpoint] ?? 0) + by;
+    if (count > 0) byEndpoint[endpoint] = count;
+    else delete byEndpoint[endpoint];
   }
+  return { ...comparison, byEndpoint, missed: { ...comparison.missed, [missed]: comparison.missed[missed] + by } };
 }
 
 /** When it was lost: in the hour of the change where that is told, else since the comparison before. */
