@@ -1,6 +1,7 @@
 /** Writes endpoints.json: one writer at a time, and what stands there is the file before or the file after, at any moment. */
 import {
   accessSync,
+  chownSync,
   closeSync,
   constants,
   fsyncSync,
@@ -9,6 +10,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
@@ -56,10 +58,13 @@ export async function changeEndpoints(
   accessSync(dirname(file), constants.W_OK);
   const lock = await holdLock(`${file}.lock`, lockMsMax);
   try {
+    leaveToOwner(dirname(file), `${file}.lock`, join(`${file}.lock`, 'writer.lock'));
     const before = readEndpointsFile(file).content;
     const { content, secret } = change(before);
     if (secret) {
-      mkdirSync(dirname(secretPath(file, secret.file)), { recursive: true, mode: 0o700 });
+      const secrets = dirname(secretPath(file, secret.file));
+      mkdirSync(secrets, { recursive: true, mode: 0o700 });
+      leaveToOwner(dirname(file), secrets);
       replaceSync(secretPath(file, secret.file), `${secret.text}\n`);
     }
     // What it could not read itself, no edge could.
@@ -106,6 +111,7 @@ function replaceSync(file: string, text: string): void {
   rmSync(draft, { force: true });
   const descriptor = openSync(draft, 'wx', 0o600);
   try {
+    leaveToOwner(dirname(file), draft);
     writeFileSync(descriptor, text);
     fsyncSync(descriptor);
   } finally {
@@ -113,6 +119,13 @@ function replaceSync(file: string, text: string): void {
   }
   renameSync(draft, file);
   syncFolder(dirname(file));
+}
+
+/** What root writes in somebody's folder is his: his edges have to read it, and he to write it the next time. */
+function leaveToOwner(folder: string, ...paths: string[]): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(folder);
+  for (const path of paths) chownSync(path, uid, gid);
 }
 
 function forgetSecrets(file: string, contents: readonly EndpointsContent[]): void {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -9,6 +9,7 @@ import { changeEndpoints, secretFileOf } from '../../../services/commands/endpoi
 import { type EndpointsContent, readEndpointsFile } from '../../../services/endpoints-file.ts';
 import { lockFolder } from '../../../services/ports/log/folder-lock.ts';
 
+const madeAt = '2026-01-01T00:00:00.000Z';
 const writer = join(import.meta.dirname, 'writer.ts');
 
 function newFile(): string {
@@ -81,6 +82,23 @@ test('who finds somebody at work waits, and gives up when that lasts', async () 
   expect((await waiting).revision).toBe(2);
 });
 
+test('what root writes belongs to whom the folder belongs to', async () => {
+  const file = newFile();
+  const folder = join(file, '..');
+  mkdirSync(folder);
+  // Not being root, nobody can give anything away, and nothing has to be.
+  if (process.getuid!() === 0) chownSync(folder, 1234, 1235);
+  const secret = { file: secretFileOf('northwind', 'a', 'one'), text: 'text' };
+  const endpoints = [
+    { tenant: 'northwind', name: 'a', tokens: [], secrets: [{ id: 'one', file: secret.file, madeAt }] },
+  ];
+  await changeEndpoints(file, (content) => ({ content: { ...content, endpoints }, secret }));
+  const { uid, gid } = statSync(folder);
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    expect([name, statSync(join(folder, name)).uid, statSync(join(folder, name)).gid]).toEqual([name, uid, gid]);
+  }
+});
+
 test('a damaged file is changed by nobody, and a change that no edge could read is not made', async () => {
   const file = newFile();
   const wrong = { tenant: 'northwind', name: 'NOT A NAME', tokens: [] };
@@ -98,7 +116,7 @@ test('secrets are for their owner alone, and gone once neither the file nor the 
   const give = (id: string) =>
     changeEndpoints(file, (content) => {
       const secret = { file: secretFileOf('northwind', 'a', id), text: `text of ${id}` };
-      const secrets = [{ id, file: secret.file, madeAt: '2026-01-01T00:00:00.000Z' }];
+      const secrets = [{ id, file: secret.file, madeAt }];
       const endpoints = [{ tenant: 'northwind', name: 'a', tokens: [], secrets }];
       return { content: { ...content, revision: content.revision + 1, endpoints }, secret };
     });
