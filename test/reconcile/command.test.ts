@@ -114,7 +114,12 @@ test('the first comparison of a recorded cloud meets all of it, and nothing of i
   expect(new Set(events.map(({ novelty }) => novelty))).toEqual(new Set(['seen']));
   expect(new Set(events.map(({ origin }) => origin))).toEqual(new Set(['reconcile']));
   expect(started.lane()).toMatchObject({ detections: [], ledger: { journaled: servers + 1, events: servers + 1 } });
+  // What the alert on an overdue comparison reads.
+  const compared = [{ provider: 'centurylink', at: Date.parse(report.started_at) }];
+  await expect.poll(() => started.lane()?.compared).toEqual(compared);
 
+  await started.run('--account', 'ALTD');
+  expect(started.lane()?.compared).toEqual(compared);
   const again = await started.json('--once');
   expect(again.report).toMatchObject({ complete: true, bootstrap: false, claims: [] });
   expect(deliveriesOf(await started.edge.log.records())).toHaveLength(servers + 1);
