@@ -60,10 +60,7 @@ export function edgeMetrics(registry: Registry) {
       '1 for the hash of the endpoints that are listened to: edges that have the same one listen to the same.',
       ['hash'],
     ),
-    endpointsRefused: gauge(
-      'hookwatch_edge_endpoints_refused',
-      '1 while hookwatch.yaml or endpoints.json is unusable and what they said before is listened to; /readyz says why.',
-    ),
+    endpointsRefused: gauge('hookwatch_edge_endpoints_refused', '1 while what endpoints are by now cannot be read.'),
     controls: counter('hookwatch_edge_controls_total', 'Control records journaled, by kind.', ['kind']),
     recovered: counter(
       'hookwatch_edge_recovered_total',
