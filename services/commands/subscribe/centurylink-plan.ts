@@ -153,6 +153,23 @@ function problemsOfRecursive(
   ];
 }
 
+export type Step = { do: 'set'; configuration: WebhookConfiguration } | { do: 'add' | 'remove'; uri: string };
+
+/**
+ * What brings an event to its plan. Targets of others are named only where all has to be set anew: for `recursive`. What is new is
+ * added before what it stands for is removed, so that at no time nobody is called; twice is harmless, the flow sees the repeat.
+ */
+export function stepsOf({ recursive, targets }: EventPlan): Step[] {
+  const of = (action: PlannedTarget['action']) =>
+    targets.filter((target) => target.action === action).map(({ uri }) => uri);
+  const { before, after } = recursive;
+  if (after !== undefined && before !== after) {
+    return [{ do: 'set', configuration: { recursive: after, targetUris: [...of('keep'), ...of('add')] } }];
+  }
+  const step = (action: 'add' | 'remove') => (uri: string) => ({ do: action, uri });
+  return [...of('add').map(step('add')), ...of('remove').map(step('remove'))];
+}
+
 /** A line for each thing that is done or kept, without a secret. */
 export function describePlan(plans: readonly EventPlan[]): string[] {
   return plans.flatMap(({ event, recursive, targets, problems, done }) => {

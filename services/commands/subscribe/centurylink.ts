@@ -2,7 +2,7 @@
 import { providers } from '../../core/providers/providers.ts';
 import { ConfigError } from '../../mistakes.ts';
 import { type CenturylinkWebhooks, createCenturylinkApi } from '../../ports/provider-api/centurylink.ts';
-import { describePlan, type EventPlan, planCenturylink } from './centurylink-plan.ts';
+import { describePlan, type EventPlan, planCenturylink, stepsOf } from './centurylink-plan.ts';
 import { confirm, type Options, publicUrlOf, type SubscribeContext } from './context.ts';
 import { endpointsOf, maskUri } from './targets.ts';
 import { addConfigured, addGiven, createKnownTokens } from './tokens.ts';
@@ -85,18 +85,12 @@ function createPlanner(account: string, options: CenturylinkOptions, context: Su
   return (webhooks: Parameters<typeof planCenturylink>[0]) => planCenturylink(webhooks, wanted);
 }
 
-/**
- * Targets of others are named only where the whole configuration has to be set anew: for `recursive`. What is new is added before
- * what it stands for is removed, so that at no time nobody is called; twice is harmless, the flow sees the repeat.
- */
-async function apply({ event, recursive, targets }: EventPlan, account: string, webhooks: CenturylinkWebhooks) {
-  const of = (action: string) => targets.filter((target) => target.action === action).map(({ uri }) => uri);
-  const { before, after } = recursive;
-  if (after !== undefined && before !== after) {
-    return webhooks.set(account, event, { recursive: after, targetUris: [...of('keep'), ...of('add')] });
+async function apply(plan: EventPlan, account: string, webhooks: CenturylinkWebhooks): Promise<void> {
+  for (const step of stepsOf(plan)) {
+    if (step.do === 'set') await webhooks.set(account, plan.event, step.configuration);
+    else if (step.do === 'add') await webhooks.addTarget(account, plan.event, step.uri);
+    else await webhooks.removeTarget(account, plan.event, step.uri);
   }
-  for (const uri of of('add')) await webhooks.addTarget(account, event, uri);
-  for (const uri of of('remove')) await webhooks.removeTarget(account, event, uri);
 }
 
 function describeOutcome(after: readonly EventPlan[], changed: readonly EventPlan[]): string {
