@@ -67,6 +67,8 @@ export interface EventMemory {
 /** An event that copies may still come of: no two deliveries of it are of endpoints of one account. */
 export interface TwinGroup extends EventMemory {
   account: string;
+  /** Of two that began at the same time, the one that the lane told of first is lower. */
+  order: number;
   /** Owners of the endpoints that it came to. */
   owners: string[];
   /** Endpoints that should all be told, one of each account, where there are several: [name, owner]. */

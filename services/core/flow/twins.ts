@@ -64,12 +64,14 @@ export function rememberForTwins(
   const { event, firstReceivedAt } = memory;
   const minute = minuteOf(firstReceivedAt);
   const expected = measured ? expectedOf(state, settings, told) : [];
-  const group: TwinGroup = { ...memory, account: told.account, owners: [owner], expected, judged: false };
+  const order = state.counts.get('twins', 'made') ?? 0;
+  const group: TwinGroup = { ...memory, account: told.account, order, owners: [owner], expected, judged: false };
   makeRoom(state);
   state.twins.set(identity, event, group);
   state.twinMinutes.set(minute, event, identity);
   if (expected.length > 0) state.unjudged.set(minute, event, identity);
   count(state, 'twins', 'remembered');
+  count(state, 'twins', 'made');
   return true;
 }
 
@@ -94,7 +96,7 @@ function oldestWithout({ state, settings }: StepContext, identity: string, deliv
 
 function isBefore(one: TwinGroup, other: TwinGroup): boolean {
   if (one.firstReceivedAt !== other.firstReceivedAt) return one.firstReceivedAt < other.firstReceivedAt;
-  return one.event < other.event;
+  return one.order < other.order;
 }
 
 function makeRoom(state: FlowState): void {
