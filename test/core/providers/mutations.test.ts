@@ -14,11 +14,8 @@ import { createState } from '../../../services/core/flow/state.ts';
 import { summarize } from '../../../services/core/flow/summary.ts';
 import { providers } from '../../../services/core/providers/providers.ts';
 import { decode, encode } from '../../../services/core/records/codec.ts';
-import type { Control, Delivery, Event, Reject } from '../../../services/core/records/generated.ts';
-import { createRandom, type Random } from '../../../services/simulator/random.ts';
-import { laneOf, settingsDocument } from '../flow/lane.ts';
-import { mutate } from './mutations/mutate.ts';
-import { readSamples, type Sample } from './mutations/samples.ts';
+import type { Delivery, Event, Reject } from '../../../services/core/records/generated.ts';
+import { type Case, caseOf, laneOfSamples, sampleFields } from './mutations/cases.ts';
 
 const mutations = Number(process.env.HOOKWATCH_MUTATIONS ?? 2_000);
 const seed = Number(process.env.MUTATION_SEED ?? randomInt(2 ** 31));
@@ -27,45 +24,9 @@ const only = process.env.MUTATION_ONLY === undefined ? undefined : Number(proces
 const mutationsPerLane = 500;
 const msPerMutationMax = 30;
 /** What at least one in a hundred comes to. */
-const outcomes = [
-  ...[
-    'event',
-    'not UTF-8',
-    'not JSON',
-    'not an object',
-    'too deep',
-    'unknown event',
-    'field invalid',
-    'account missing',
-  ],
-];
+const outcomes = ['event', 'not UTF-8', 'not JSON', 'not an object', 'too deep', 'unknown event', 'account missing'];
 
-const samples = readSamples();
-const samplesOf = [...providers.keys()].map((name) => samples.filter(({ provider }) => provider === name));
 console.log(`MUTATION_SEED=${seed}`);
-
-interface Case {
-  number: number;
-  sample: Sample;
-  how: string[];
-  event: string;
-  /** Of the delivery; the lane gives the rest. */
-  parts: Partial<Delivery> & { body: Buffer };
-}
-
-function caseOf(number: number): Case {
-  const random = createRandom((seed + Math.imul(number, 0x9e3779b9)) >>> 0);
-  const sample = random.pick(random.pick(samplesOf));
-  const { body, how } = mutate(sample.body, random);
-  const event = random.chance(0.98) ? sample.event : random.pick(['', 'Server.Exploded', 'server.created']);
-  const account = random.chance(0.95) ? sample.account : '';
-  const parts = { provider: sample.provider, account, endpoint: sample.provider, headers: headersOf(random), body };
-  return { number, sample, how, event, parts };
-}
-
-function headersOf(random: Random): Record<string, string> {
-  return random.chance(0.5) ? {} : { 'webhook-id': random.pick(['', 'msg_1', '__proto__', 'x'.repeat(5_000)]) };
-}
 
 /** With what is needed to see it again. */
 function failure({ number, sample, how, parts }: Case, message: string): Error {
@@ -78,7 +39,7 @@ function failure({ number, sample, how, parts }: Case, message: string): Error {
 /** Names that a reject's detail may give: fields of the documentation, and places of a body. */
 const placePattern =
   /character \d+|ends too early|valid UTF-8|\d+ levels|the body is (null|an? )|the endpoint (has|says)/;
-const fieldNames = [...new Set(samples.flatMap(({ body }) => Object.keys(body))), 'expectedDate', 'rel'];
+const fieldNames = [...sampleFields, 'expectedDate', 'rel'];
 
 function namesFieldOrPlace(detail: string): boolean {
   return placePattern.test(detail) || fieldNames.some((name) => new RegExp(`(?<!\\w)${name}(?!\\w)`).test(detail));
@@ -109,10 +70,7 @@ function comesBack({ kind, value }: Output): boolean {
 }
 
 function workOn(cases: readonly Case[], seen: Map<string, number>): void {
-  const lane = laneOf();
-  const accounts = ['centurylink:DEMO', 'centurylink:ALTD', 'centurylink:T3N'];
-  const document = JSON.stringify({ ...settingsDocument, accounts });
-  lane.control({ kind: 'settings', document, predecessor: (lane.records[0]!.record.value as Control).id });
+  const lane = laneOfSamples();
   let { state } = step(createState(), lane.records);
   let ledger = summarize(state).ledger;
   for (const [index, one] of cases.entries()) {
@@ -148,7 +106,10 @@ test(
     const numbers = only === undefined ? Array.from({ length: mutations }, (_, index) => index) : [only];
     const seen = new Map<string, number>();
     for (let first = 0; first < numbers.length; first += mutationsPerLane) {
-      workOn(numbers.slice(first, first + mutationsPerLane).map(caseOf), seen);
+      workOn(
+        numbers.slice(first, first + mutationsPerLane).map((number) => caseOf(seed, number)),
+        seen,
+      );
     }
     console.log([...seen].map(([outcome, count]) => `${count} ${outcome}`).join(', '));
     if (only === undefined && mutations >= 2_000) {
