@@ -3,7 +3,7 @@ import { providers } from '../../core/providers/providers.ts';
 import { ConfigError } from '../../mistakes.ts';
 import { type CenturylinkWebhooks, createCenturylinkApi } from '../../ports/provider-api/centurylink.ts';
 import { describePlan, type EventPlan, planCenturylink, stepsOf } from './centurylink-plan.ts';
-import { confirm, type Options, publicUrlOf, type SubscribeContext } from './context.ts';
+import { confirm, type Options, publicUrlOf, type SubscribeContext, writeLines } from './context.ts';
 import { endpointsOf, maskUri } from './targets.ts';
 import { addConfigured, addGiven, createKnownTokens } from './tokens.ts';
 
@@ -28,14 +28,14 @@ export async function subscribeCenturylink(options: CenturylinkOptions, context:
       if (options.json) out.write(`${JSON.stringify(reportOf(account, after, applied))}\n`);
       return after.every(({ done }) => done) ? 0 : 1;
     };
-    if (!options.json) out.write(`${[`Account ${account} at ${api.host}`, ...describePlan(plans)].join('\n')}\n`);
+    if (!options.json) writeLines(context, [`Account ${account} at ${api.host}`, ...describePlan(plans)]);
     const incomplete = plans.some(({ problems }) => problems.length > 0);
     if (options['dry-run']) {
       report(plans, false);
       return incomplete ? 1 : 0;
     }
     if (open.length === 0) {
-      if (!options.json && !incomplete) out.write('Nothing to do.\n');
+      if (!options.json && !incomplete) writeLines(context, ['Nothing to do.']);
       return report(plans, false);
     }
     const question = `Change ${open.length} of ${plans.length} events of account ${account}?`;
@@ -45,7 +45,7 @@ export async function subscribeCenturylink(options: CenturylinkOptions, context:
     if (JSON.stringify(now) !== JSON.stringify(plans)) throw new ChangedMeanwhileError(account);
     for (const plan of open) await apply(plan, account, api.webhooks);
     const after = planOf(await api.webhooks.list(account));
-    if (!options.json) out.write(`${describeOutcome(after, open)}\n`);
+    if (!options.json) writeLines(context, describeOutcome(after, open));
     return report(after, true);
   } finally {
     api.close();
@@ -93,11 +93,11 @@ async function apply(plan: EventPlan, account: string, webhooks: CenturylinkWebh
   }
 }
 
-function describeOutcome(after: readonly EventPlan[], changed: readonly EventPlan[]): string {
+function describeOutcome(after: readonly EventPlan[], changed: readonly EventPlan[]): string[] {
   const names = new Set(changed.map(({ event }) => event));
   const left = after.filter(({ event, done }) => names.has(event) && !done);
-  if (left.length === 0) return `Done: ${changed.length} events changed, and the provider shows them so.`;
-  return ['The provider does not show what it was asked for:', ...describePlan(left)].join('\n');
+  if (left.length === 0) return [`Done: ${changed.length} events changed, and the provider shows them so.`];
+  return ['The provider does not show what it was asked for:', ...describePlan(left)];
 }
 
 function reportOf(account: string, plans: readonly EventPlan[], applied: boolean) {

@@ -71,13 +71,17 @@ function standingOf(
   if (subscription.changeType !== changeType || subscription.eventType !== eventType) {
     return remove(`of ${place}, for ${subscription.eventType}/${subscription.changeType}`);
   }
-  // Where the provider does not show the secret, nothing can be said of it.
   const { authHeaders } = subscription;
-  if (authHeaders !== undefined && (authHeaders ?? '') !== (newestSecret(owner) ?? '')) {
+  if (isShown(authHeaders) && (authHeaders ?? '') !== (newestSecret(owner) ?? '')) {
     return remove(`of ${place}, with another secret`);
   }
   if (before.some(({ serves }) => serves === place)) return remove(`of ${place}, which another one calls`);
   return { subscription, action: 'keep', why: place, serves: place };
+}
+
+/** Where the provider leaves the secret out or stars over it, nothing can be said of it. */
+function isShown(authHeaders: string | null | undefined): boolean {
+  return authHeaders !== undefined && !/\*{3}|[•…]|\.{3}/.test(authHeaders ?? '');
 }
 
 /** Of two secrets the one that follows: deliveries with either are taken. */

@@ -7,7 +7,7 @@ import {
   type Subscription,
 } from '../../ports/provider-api/citrix.ts';
 import { type CitrixPlan, type CitrixWanted, describeCitrix, planCitrix } from './citrix-plan.ts';
-import { confirm, type Options, publicUrlOf, type SubscribeContext } from './context.ts';
+import { confirm, type Options, publicUrlOf, type SubscribeContext, writeLines } from './context.ts';
 import { endpointsOf, type KnownEndpoint, maskUri, readTarget } from './targets.ts';
 import { addConfigured, addGiven, createKnownTokens } from './tokens.ts';
 
@@ -68,7 +68,7 @@ async function bring(
   context: SubscribeContext,
 ): Promise<number> {
   const { out = process.stdout } = context;
-  const say = (lines: string[]) => options.json || out.write(`${lines.join('\n')}\n`);
+  const say = (lines: string[]) => options.json || writeLines(context, lines);
   const plan = planCitrix(await api.list(), wanted);
   const changes = plan.create.length + plan.remove.length;
   say([`Customer ${customer} at Citrix Cloud`, ...describeCitrix(plan)]);
@@ -82,10 +82,8 @@ async function bring(
     if (complete) say(['Nothing to do.']);
     return plan.problems.length > 0 ? 1 : 0;
   }
-  if (
-    !(await confirm(`Create ${plan.create.length} and remove ${plan.remove.length} subscriptions?`, options, context))
-  )
-    return 1;
+  const question = `Create ${plan.create.length} and remove ${plan.remove.length} subscriptions?`;
+  if (!(await confirm(question, options, context))) return 1;
   // First what is new: at no time nobody is called. Twice is harmless, the flow sees the repeat.
   for (const { request } of plan.create) await api.create(request);
   for (const { subscription } of plan.remove) await api.remove(subscription.id);
@@ -99,7 +97,8 @@ async function bring(
   return complete ? 0 : 1;
 }
 
-async function list(api: CitrixSubscriptions, { json }: Options, { out = process.stdout }: SubscribeContext) {
+async function list(api: CitrixSubscriptions, { json }: Options, context: SubscribeContext) {
+  const { out = process.stdout } = context;
   const found = await api.list();
   if (json) out.write(`${JSON.stringify(found.map(withoutSecrets))}\n`);
   else {
@@ -108,7 +107,7 @@ async function list(api: CitrixSubscriptions, { json }: Options, { out = process
         .filter(Boolean)
         .join('  '),
     );
-    out.write(lines.length === 0 ? 'There are no subscriptions.\n' : `${lines.join('\n')}\n`);
+    writeLines(context, lines.length === 0 ? ['There are no subscriptions.'] : lines);
   }
   return 0;
 }
@@ -121,23 +120,21 @@ async function remove(
   context: SubscribeContext,
 ): Promise<number> {
   const { out = process.stdout, nowMs = Date.now } = context;
-  const subscription = (await api.list()).find((one) => one.id === id);
-  if (!subscription) {
-    out.write(options.json ? `${JSON.stringify({ id, removed: false })}\n` : `There is no subscription ${id}.\n`);
+  const report = (removed: boolean, line: string) => {
+    if (options.json) out.write(`${JSON.stringify({ id, removed })}\n`);
+    else writeLines(context, [line]);
     return 0;
-  }
+  };
+  const subscription = (await api.list()).find((one) => one.id === id);
+  if (!subscription) return report(false, `There is no subscription ${id}.`);
   const ours = readTarget(subscription.url, publicUrlOf(context), known, nowMs()).kind === 'ours';
   const shown = `${id} (${maskUri(subscription.url)})`;
-  if (!ours && !options.force)
+  if (!ours && !options.force) {
     throw new ConfigError(`Cannot remove ${shown}: it does not lead here. --force removes it.`);
-  if (options['dry-run']) {
-    out.write(options.json ? `${JSON.stringify({ id, removed: false })}\n` : `Would remove ${shown}.\n`);
-    return 0;
   }
+  if (options['dry-run']) return report(false, `Would remove ${shown}.`);
   if (!(await confirm(`Remove ${shown}?`, options, context))) return 1;
-  const removed = await api.remove(id);
-  out.write(options.json ? `${JSON.stringify({ id, removed })}\n` : `Removed ${shown}.\n`);
-  return 0;
+  return report(await api.remove(id), `Removed ${shown}.`);
 }
 
 function reportOf({ create, remove, keep, problems }: CitrixPlan) {

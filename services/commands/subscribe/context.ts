@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import type { TenantConfig } from '../../config.ts';
 import { ConfigError } from '../../config.ts';
 import type { ApiLimits } from '../../ports/provider-api/provider-api.ts';
+import { clean } from '../../ports/provider-api/redaction.ts';
 import type { ProviderApisConfig } from '../../provider-settings.ts';
 
 export interface SubscribeContext {
@@ -25,6 +26,11 @@ export interface Options {
   'dry-run': boolean;
   yes: boolean;
   json: boolean;
+}
+
+/** Lines for people. What a provider says is in them: nothing that a terminal would act on gets through. */
+export function writeLines({ out = process.stdout }: SubscribeContext, lines: readonly string[]): void {
+  out.write(lines.map((line) => `${clean(line, [])}\n`).join(''));
 }
 
 /** True where it may be done. @throws ConfigError where nobody can be asked */

@@ -88,12 +88,14 @@ describe('what differs is changed', () => {
     ]);
   });
 
-  test('where the provider does not show the secret, it is taken for the right one', async () => {
-    const { provider, run } = await start();
-    put(provider, 'one', {});
-    delete provider.subscriptions.get('one')!.authHeaders;
-    expect(await run([...citrix, '--yes'], all)).toMatchObject({ out: expect.stringContaining('Nothing to do') });
-  });
+  test.each([undefined, '********', 'Basic ...', 'Basic ••••'])(
+    'a secret shown as %s may be the right one',
+    async (authHeaders) => {
+      const { provider, run } = await start();
+      put(provider, 'one', { authHeaders });
+      expect(await run([...citrix, '--yes'], all)).toMatchObject({ out: expect.stringContaining('Nothing to do') });
+    },
+  );
 
   test('of two secrets the newer one is given', async () => {
     const { provider, run } = await start();
@@ -164,6 +166,15 @@ describe('--list', () => {
       },
       expect.objectContaining({ id: 'theirs', authHeaders: null }),
     ]);
+  });
+
+  test('what others have written there does nothing to a terminal', async () => {
+    const { provider, run } = await start();
+    put(provider, 'one', { description: '\u001b]0;title\u0007\u001b[2Jgone\r\n\u202ereversed' });
+    for (const args of [['--list'], ['--dry-run']]) {
+      const { out } = await run([...citrix, ...args], all);
+      expect(out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    }
   });
 
   test('for people, a line each', async () => {
