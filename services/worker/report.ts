@@ -22,6 +22,7 @@ export function reportLane(metrics: WorkerMetrics, tenant: string, summary: Lane
   }
   for (const [what, count] of Object.entries(summary.remembered)) metrics.remembered.set({ tenant, what }, count);
   for (const [what, count] of Object.entries(summary.forgotten)) metrics.forgotten.set({ tenant, what }, count);
+  reportWatched(metrics, tenant, summary);
   for (const { count, open, ...labels } of summary.detections) {
     metrics.detections.set({ tenant, ...labels }, count);
     metrics.openDetections.set({ tenant, ...labels }, open);
@@ -32,6 +33,16 @@ export function reportLane(metrics: WorkerMetrics, tenant: string, summary: Lane
     metrics.longEpisodes.set({ tenant, metric }, long);
     metrics.oldestEpisodeSeconds.set({ tenant, metric }, oldestAt === null ? 0 : Math.max(0, nowMs - oldestAt) / 1000);
   }
+}
+
+function reportWatched(metrics: WorkerMetrics, tenant: string, summary: LaneSummary): void {
+  const { coverage, blind, silentEndpoints, recovered, backups } = summary;
+  for (const { count, ...labels } of coverage) metrics.coverage.set({ tenant, ...labels }, count);
+  metrics.blindSeconds.set({ tenant }, blind.ms / 1000);
+  metrics.blindUntil.set({ tenant }, blind.until / 1000);
+  for (const { endpoint, silent } of silentEndpoints) metrics.silentEndpoints.set({ tenant, endpoint }, Number(silent));
+  for (const { count, ...labels } of recovered) metrics.recovered.set({ tenant, ...labels }, count);
+  for (const { count, state } of backups) metrics.backups.set({ tenant, state }, count);
 }
 
 /** Takes a lane out of the metrics: another worker may export it by now. */

@@ -101,3 +101,40 @@ test('nothing is left of a lane that another worker exports', async () => {
   await forgetLane(metrics, 'acme');
   expect(await series('hookwatch_open_episode_oldest_seconds')).toEqual([]);
 });
+
+test('a failing backup, an outage and an account that nothing measures are exported, and gone once they are', async () => {
+  const lane = laneOf();
+  const account = 'backup:TEST';
+  const backup = (status: string, atMs: number) => {
+    const time = `2026-01-05 09:${String(atMs / minute).padStart(2, '0')}:00 UTC`;
+    const body = {
+      text: '',
+      status,
+      account: 'TEST',
+      server: 'WEB01',
+      accountPolicyName: 'Nightly',
+      finishedDate: time,
+    };
+    lane.post('', body, atMs, { provider: 'backup', endpoint: 'backups', account, verdict: 'unauthenticated' });
+  };
+  backup('FAILED', 0);
+  lane.tick(0);
+  lane.tick(2 * minute);
+  const { report, series } = exporting(lane);
+  report(2 * minute);
+  expect(await series('hookwatch_backups')).toEqual([
+    ['failing', 1],
+    ['ok', 0],
+  ]);
+  expect(await series('hookwatch_coverage_accounts')).toEqual([['backup unknown', 1]]);
+  expect(await series('hookwatch_lane_blind_seconds')).toEqual([['', 120]]);
+  expect(await series('hookwatch_lane_blind_until_seconds')).toEqual([['', (startMs + 2 * minute) / 1000]]);
+  expect(await series('hookwatch_endpoint_silent')).toEqual([['backups', 0]]);
+  backup('SUCCESS', 3 * minute);
+  lane.records.at(-1)!.position = 100;
+  report(3 * minute);
+  expect(await series('hookwatch_backups')).toEqual([
+    ['failing', 0],
+    ['ok', 1],
+  ]);
+});

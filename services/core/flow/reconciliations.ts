@@ -41,6 +41,7 @@ export interface ComparisonState {
 /** Something that a run told of, and for which a webhook may come after all. */
 export interface RecoveredState {
   run: string;
+  provider: string;
   account: string;
   missed: Missed;
   endpoints: string[];
@@ -74,11 +75,12 @@ export function noteRecovered(context: StepContext, occurrence: Occurrence, { no
   count(state, 'recovered', `${delivery.provider}|${missed}`);
   const run = delivery.headers['hookwatch-run'] ?? '';
   const receivedAt = delivery.received_at;
-  const recovered = { run, account: fact.account, missed, endpoints, receivedAt } as const;
+  const { provider } = delivery;
+  const recovered = { run, provider, account: fact.account, missed, endpoints, receivedAt } as const;
   state.recovered.set('', event, recovered);
   planExpiry(state, settings, { table: 'recovered', group: '', key: event });
   // It may be overtaken by its own deliveries, where there are several edges.
-  const overtaken = { provider: delivery.provider, started_at: receivedAt, bootstrap: false };
+  const overtaken = { provider, started_at: receivedAt, bootstrap: false };
   const whole = state.comparisons.get(run, wholeRun) ?? begin(overtaken, receivedAt);
   countMissed(context, recovered, whole, 1);
 }
@@ -88,6 +90,7 @@ export function takeBackRecovered(context: StepContext, event: string): void {
   const recovered = context.state.recovered.get('', event);
   if (!recovered) return;
   context.state.recovered.delete('', event);
+  count(context.state, 'recovered', `${recovered.provider}|${recovered.missed}`, -1);
   const whole = context.state.comparisons.get(recovered.run, wholeRun);
   if (whole) countMissed(context, recovered, whole, -1);
 }

@@ -3,9 +3,10 @@ import { type ProducerSummary, producersBehind, summarizeProducers } from './pro
 import { rule as burstRule, countOpen } from './rules/account-created-then-servers.ts';
 import { settingsOf } from './settings.ts';
 import { type FlowState, metaOf, type Settings } from './state.ts';
+import { summarizeWatched, type WatchedSummary } from './watched.ts';
 
 /** What a lane's state says of itself: for metrics and for the ledger, never from counting what a process did. */
-export interface LaneSummary {
+export interface LaneSummary extends WatchedSummary {
   /** In force; undefined before the lane's first record. */
   settings: Settings | undefined;
   position: number;
@@ -85,6 +86,7 @@ export function summarize(state: FlowState): LaneSummary {
     })),
     rejects: counted('rejects').map(({ labels: [reason = ''], count }) => ({ reason, count })),
     ...summarizeIdentity(state),
+    ...summarizeWatched(state),
     compared: counted('compared').map(({ labels: [provider = ''], count: at }) => ({ provider, at })),
     detections: counted('detections').map(({ labels: [rule = '', severity = ''], count }) => ({
       rule,

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import type { Output } from '../../../services/core/flow/context.ts';
 import type { LaneRecord } from '../../../services/core/flow/flow.ts';
 import { createState, type FlowState, restoreState } from '../../../services/core/flow/state.ts';
+import { summarize } from '../../../services/core/flow/summary.ts';
 import { iso, laneOf, serverBody, settingsDocument, startMs } from './lane.ts';
 import { plain, rowsOf, work } from './watched.ts';
 
@@ -245,21 +246,26 @@ test('the lane is blind exactly where nobody gave a sign of life', () => {
   });
 });
 
-test('accounts and backups as counted are those that the rows show', () => {
+test('what a lane says of itself in sums is what its rows show', () => {
   holds(story, (acts) => {
     const { state, outputs } = work(tell(acts));
     const shown = new Map<string, number>();
     const add = (name: string) => shown.set(name, (shown.get(name) ?? 0) + 1);
     for (const row of rowsOf(outputs, 'backup')) add(`backups ${row.state}`);
-    for (const row of rowsOf(outputs, 'coverage')) {
-      if (row.account !== '' && row.ended_at === null) add(`coverage ${row.provider}|${row.state}`);
+    const rows = rowsOf(outputs, 'coverage');
+    for (const row of rows) {
+      if (row.account !== '' && row.ended_at === null) add(`coverage ${row.provider} ${row.state}`);
     }
-    const counted = ['backups', 'coverage'].flatMap((group) =>
-      state.counts
-        .sortedEntries(group)
-        .flatMap(([key, n]): [string, number][] => (n === 0 ? [] : [[`${group} ${key}`, n]])),
-    );
-    expect(new Map(counted)).toEqual(new Map([...shown].sort()));
+    const summary = summarize(state);
+    const counted = [
+      ...summary.backups.map(({ state: health, count }) => [`backups ${health}`, count] as const),
+      ...summary.coverage.map(({ provider, state: level, count }) => [`coverage ${provider} ${level}`, count] as const),
+    ].filter(([, count]) => count !== 0);
+    expect(new Map(counted)).toEqual(shown);
+    const until = rows.filter((row) => row.account === '' && row.state === 'blind').map((row) => row.ended_at!);
+    // What was blind before is forgotten, and may be as well as it is.
+    expect([0, ...until]).toContain(summary.blind.until);
+    if (summary.blind.until > 0) expect(summary.blind.until).toBe(Math.max(...until));
   });
 });
 
