@@ -8,6 +8,7 @@ import { Hono } from 'hono';
 import { type Config, ConfigError, environment } from './config.ts';
 import { createConsole } from './console/console.ts';
 import { loopbackHosts } from './console/guard.ts';
+import { createReports } from './console/reports.ts';
 import { headersOfOutput } from './core/records/cloudevents.ts';
 import { keepForwarding } from './edge/forwarder/keep.ts';
 import { flowHash } from './flow-hash.ts';
@@ -123,13 +124,14 @@ export async function runConsole(config: Config): Promise<Running> {
       onUnavailable: (error) => logger.debug({ err: error }, 'outputs are not reached; it is tried again'),
     },
   );
+  const workerUrls = () => addressesOf(config.workerUrls);
   const page = createConsole({
     outputs,
     logger,
     hosts: [...loopbackHosts, config.host, ...config.consoleHosts],
     topicPrefix: kafka.prefix,
-    lanes: async () =>
-      createInstallation({ edgeInternalUrl: '', lanesUrls: await addressesOf(config.workerUrls) }).lanes(),
+    lanes: async () => createInstallation({ edgeInternalUrl: '', lanesUrls: await workerUrls() }).lanes(),
+    routes: createReports(workerUrls),
     metrics: consoleMetrics(registry),
   });
   let started = false;

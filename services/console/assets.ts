@@ -9,7 +9,7 @@ const contentTypes: Record<string, string> = {
   '.js': 'text/javascript; charset=utf-8',
 };
 
-/** The page's files by path, read once; `/` is index.html. They are revalidated by ETag, never cached blindly. */
+/** The pages' files by path, read once: `/` is index.html, `/x` is x.html. They are revalidated by ETag, never cached blindly. */
 export function loadAssets(folder: URL): Map<string, (context: Context) => Response> {
   const assets = new Map<string, (context: Context) => Response>();
   for (const name of readdirSync(folder)) {
@@ -18,11 +18,16 @@ export function loadAssets(folder: URL): Map<string, (context: Context) => Respo
     const bytes = readFileSync(new URL(name, folder));
     const etag = `"${createHash('sha256').update(bytes).digest('base64url')}"`;
     const headers = { 'Content-Type': contentType, ETag: etag, 'Cache-Control': 'no-cache' };
-    assets.set(name === 'index.html' ? '/' : `/${name}`, (context) =>
+    assets.set(pathOf(name), (context) =>
       context.req.header('If-None-Match') === etag
         ? new Response(null, { status: 304, headers })
         : new Response(bytes, { headers }),
     );
   }
   return assets;
+}
+
+function pathOf(name: string): string {
+  if (name === 'index.html') return '/';
+  return name.endsWith('.html') ? `/${name.slice(0, -'.html'.length)}` : `/${name}`;
 }

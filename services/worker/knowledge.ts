@@ -1,7 +1,8 @@
 /**
- * What a lane's state knows of accounts and servers, for whoever compares it with a provider's API. Names, times and
- * digests of snapshots; the snapshots themselves stay here.
+ * What a lane's state knows of accounts and servers, for whoever compares it with a provider's API: names, times and
+ * digests of snapshots; the snapshots themselves stay here. And what it may have missed, for people.
  *
+ *   GET /lanes/<tenant>/report                                            see LaneReport
  *   GET /lanes/<tenant>/accounts?provider=P                               { position, accounts, pending }
  *   GET /lanes/<tenant>/entities?table=T&account=P:A[&after=K][&keys=K,K]  { position, entities, next }
  *
@@ -12,6 +13,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { awaitedAccounts } from '../core/flow/pending.ts';
+import { reportLane } from '../core/flow/report.ts';
 import type { EntityState, FlowState } from '../core/flow/state.ts';
 import { metaOf } from '../core/flow/state.ts';
 import { digestOf } from '../snapshot-digest.ts';
@@ -28,6 +30,8 @@ export interface KnownEntity {
 }
 
 const pageEntities = 250;
+/** Of each part of a report. */
+const reportRowsMax = 200;
 
 const accountsQuery = z.object({ provider: z.string().min(1) });
 const entitiesQuery = z.object({
@@ -43,6 +47,11 @@ const entitiesQuery = z.object({
 /** `stateOf` gives the state of a lane that is worked on here. It is read at once and not kept. */
 export function createKnowledge(stateOf: (tenant: string) => FlowState | undefined): Hono {
   const app = new Hono();
+  app.get('/lanes/:tenant/report', (c) => {
+    const state = stateOf(c.req.param('tenant'));
+    if (!state) return c.json({ error: 'the lane is not worked on here' }, 404);
+    return c.json(reportLane(state, reportRowsMax));
+  });
   app.get('/lanes/:tenant/accounts', (c) => {
     const state = stateOf(c.req.param('tenant'));
     if (!state) return c.json({ error: 'the lane is not worked on here' }, 404);

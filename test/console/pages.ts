@@ -1,6 +1,6 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
-import { createConsole } from '../../services/console/console.ts';
+import { type ConsoleOptions, createConsole } from '../../services/console/console.ts';
 import type { Log, NewRecord } from '../../services/ports/log/log.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { launchChromium, serveConsole } from './browser.ts';
@@ -42,12 +42,20 @@ export function usePages() {
       const web = await serve(log);
       return { log, web, page: await openPage(`${web.url}/${hash}`, context) };
     },
+    /** The page of coverage over what workers say. */
+    async openCoverage(
+      given: Pick<ConsoleOptions, 'lanes' | 'routes'>,
+      { context = {}, hash = '' }: Omit<Given, 'records'> = {},
+    ) {
+      const web = await serve(createMemoryLog(), 0, given);
+      return openPage(`${web.url}/coverage${hash}`, context);
+    },
   };
 }
 
 /** A console over a log, until the test ends; port 0 lets the system choose. */
-export async function serve(log: Log, port = 0) {
-  const console = createConsole({ outputs: log, pollIntervalMs: 5, flushIntervalMs: 10 });
+export async function serve(log: Log, port = 0, more: Partial<ConsoleOptions> = {}) {
+  const console = createConsole({ ...more, outputs: log, pollIntervalMs: 5, flushIntervalMs: 10 });
   await console.start();
   const web = await serveConsole(console, port);
   onTestFinished(() => web.stop());

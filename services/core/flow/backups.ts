@@ -153,6 +153,11 @@ function byTime(a: Report, b: Report): number {
   return a.at - b.at || (a.event < b.event ? -1 : 1);
 }
 
+/** What all of its reports come to. */
+export function totalsOf({ reports, before }: BackupState): NonNullable<BackupState['before']> {
+  return reports.reduce<BackupState['before']>(sumUp, before)!;
+}
+
 function sumUp(before: BackupState['before'], { at, result }: Report): NonNullable<BackupState['before']> {
   const { lastSuccessAt, lastMissedAt, failures, missed } = before ?? {
     lastSuccessAt: null,
@@ -191,7 +196,7 @@ function runsOf({ reports }: BackupState): number[] {
   return reports.filter(({ result }) => result !== 'missed').map(({ at }) => at);
 }
 
-function lastReportAt({ reports }: BackupState): number {
+export function lastReportAt({ reports }: BackupState): number {
   return reports.at(-1)!.at;
 }
 
@@ -221,8 +226,8 @@ function forget(context: StepContext, account: string, key: string, backup: Back
 }
 
 function emitBackup(context: StepContext, account: string, backup: BackupState, withdrawn = false): void {
-  const { reports, before } = backup;
-  const totals = reports.reduce<BackupState['before']>(sumUp, before)!;
+  const { reports } = backup;
+  const totals = totalsOf(backup);
   const runs = runsOf(backup);
   const usualMs = silenceOf(runs)?.usualMs ?? null;
   context.emit('backup', {
