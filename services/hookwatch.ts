@@ -15,7 +15,7 @@ const usage = `Usage: hookwatch <command> [options]
   apply        brings changes of hookwatch.yaml into the lanes of a running Hookwatch
   subscribe    has providers call the endpoints
   doctor       looks whether webhooks of providers would arrive
-  reconcile    compares what the lanes know with what a provider's API shows, and tells them what was missed
+  reconcile    tells the lanes what webhooks have missed, by a provider's API
   audit        compares what the lanes lead to with what is in ClickHouse
   rebuild      makes the rows in ClickHouse anew from the lanes
   upgrade      lets this version of the flow take over the lanes from another one
@@ -106,7 +106,7 @@ async function reconcile(args: string[]): Promise<number> {
     const { baseUrl, credentials } = config.providerApis.centurylink;
     const registry = createRegistry('reconcile');
     const ending = new AbortController();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+    for (const signal of ['SIGINT', 'SIGTERM', 'disconnect'] as const) process.once(signal, () => ending.abort());
     return {
       ...(await urlsOf(config)),
       tenants: config.tenants,
@@ -114,7 +114,11 @@ async function reconcile(args: string[]): Promise<number> {
       api: { baseUrl, ...credentials(), tokenFolder: join(config.dataFolder, 'secrets') },
       metrics: reconcileMetrics(registry),
       logger: createLogger('reconcile', config.logLevel),
-      serveStatus: (troubles) => serve(createStatusApp(registry, troubles), config.host, config.ports.reconcile),
+      async serveStatus(troubles) {
+        const served = await serve(createStatusApp(registry, troubles), config.host, config.ports.reconcile);
+        process.send?.({ kind: 'ready', urls: { reconcile: served.url } } satisfies PartReady);
+        return served;
+      },
       signal: ending.signal,
     };
   });

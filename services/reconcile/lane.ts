@@ -48,11 +48,15 @@ export interface LaneOptions extends InstallationUrls {
   pollIntervalMs?: number;
   /** How long an edge that takes nothing is tried again. */
   edgeMsMax?: number;
+  /** Gives up what is waited for. */
+  signal?: AbortSignal | undefined;
 }
 
 export function createReconciledLane(options: LaneOptions): ReconciledLane {
   const { tenant, edgeInternalUrl, reachMsMax = 600_000, pollIntervalMs = 500, edgeMsMax = 60_000 } = options;
   const installation = createInstallation(options);
+  const pause = (milliseconds: number) =>
+    wait(milliseconds, undefined, { ...(options.signal && { signal: options.signal }) });
 
   async function watermark(): Promise<number> {
     const lanes = await installation.lanes().catch((cause: Error) => {
@@ -68,7 +72,7 @@ export function createReconciledLane(options: LaneOptions): ReconciledLane {
       const refusal = await send(`${edgeInternalUrl}${path}`, body);
       if (refusal === undefined) return;
       if (!refusal.retryHelps || performance.now() + pauseMs > deadline) throw refusal;
-      await wait(pauseMs);
+      await pause(pauseMs);
     }
   }
 
@@ -85,7 +89,7 @@ export function createReconciledLane(options: LaneOptions): ReconciledLane {
             `Lane ${tenant} is ${reachedMs === 0 ? 'not worked on' : `${Math.ceil(behindMs / 1000)} s behind`}: nothing can be compared with it`,
           );
         }
-        await wait(pollIntervalMs);
+        await pause(pollIntervalMs);
       }
     },
     tell: ({ eventName, account, id, body, provider, host, run, bootstrap }) =>

@@ -20,7 +20,7 @@ export interface ScheduleOptions {
 
 /** Resolves once the signal is aborted and what was under way has ended. */
 export async function keepComparing(options: ScheduleOptions): Promise<void> {
-  const { everyMs, lastMs, compare, onFailure, nowMs, signal, retryMs = 60_000, sleep = pause } = options;
+  const { everyMs, lastMs, compare, onFailure, nowMs, signal, retryMs = 5_000, sleep = pause } = options;
   for (let failures = 0; !signal.aborted; ) {
     const dueMs = (lastMs() ?? Number.NEGATIVE_INFINITY) + everyMs;
     const pauseMs = failures === 0 ? dueMs - nowMs() : Math.min(everyMs / 8, retryMs * 2 ** (failures - 1));

@@ -17,9 +17,10 @@ const usage = `Usage: npm start -- [options]
 
 Starts edge, pipeline (worker, sink, console) and ClickHouse, and keeps them running. Ctrl-C drains and ends them.
 With HOOKWATCH_KAFKA_BROKERS the lanes are in Kafka, and worker, sink and console are processes of their own;
-\`npm run hookwatch -- topics --apply\` makes the topics first.
+\`npm run hookwatch -- topics --apply\` makes the topics first. With HOOKWATCH_CLC_USERNAME it also compares daily what
+webhooks have told with CenturyLink Cloud's API.
 
-  --port-offset N   adds N to every port (8080, 8081, 8082, 8083, 8090, 8123)
+  --port-offset N   adds N to every port (8080 to 8084, 8090, 8123)
   --help            this text
 `;
 
@@ -116,13 +117,20 @@ function describeTaken(taken: readonly WantedPort[], { dataFolder }: Config): st
   return ['Cannot start:', ...list, shift, ...(hint === '' ? [] : [hint])].join('\n');
 }
 
+/** Whoever gives a user means to be compared daily. @throws ConfigError where the password is missing */
+function comparesDaily({ providerApis }: Config): boolean {
+  return Boolean(environment.HOOKWATCH_CLC_USERNAME && providerApis.centurylink.credentials());
+}
+
 /** In the order in which they drain: what takes in first, what is written to last. */
-function partsOf({ clickhouseUrl, kafka }: Config, env: Record<string, string>): PartOptions[] {
+function partsOf(config: Config, env: Record<string, string>): PartOptions[] {
+  const { clickhouseUrl, kafka } = config;
   const part = (name: string, more: Record<string, string> = {}): PartOptions => ({
     name,
     args: [entry, name],
     env: { ...env, ...more },
   });
+  const daily = { ...part('reconcile'), args: [entry, 'reconcile', '--every', '24h'] };
   // Deliveries that come while it is away are lost: nobody sends them again.
   const edge = { ...part('edge'), backoffMsMax: 1_000 };
   // Its worker and its sink have deadlines of their own: 5 and 10 s.
@@ -132,11 +140,16 @@ function partsOf({ clickhouseUrl, kafka }: Config, env: Record<string, string>):
   }));
   // Fixed before the first line of JavaScript runs: each query under way holds a thread of that pool.
   const engine = part('clickhouse', { UV_THREADPOOL_SIZE: '16' });
-  return [edge, ...workers, ...(clickhouseUrl === undefined ? [engine] : [])];
+  return [
+    ...(comparesDaily(config) ? [daily] : []),
+    edge,
+    ...workers,
+    ...(clickhouseUrl === undefined ? [engine] : []),
+  ];
 }
 
 function wantedPorts(config: Config, embedded: boolean): WantedPort[] {
-  const { edge, edgeInternal, console, clickhouse, worker, sink } = config.ports;
+  const { edge, edgeInternal, console, clickhouse, worker, sink, reconcile } = config.ports;
   const ownProcesses = [
     { port: worker, setting: 'HOOKWATCH_WORKER_PORT' },
     { port: sink, setting: 'HOOKWATCH_SINK_PORT' },
@@ -146,6 +159,7 @@ function wantedPorts(config: Config, embedded: boolean): WantedPort[] {
     { port: edgeInternal, setting: 'HOOKWATCH_EDGE_INTERNAL_PORT' },
     { port: console, setting: 'HOOKWATCH_CONSOLE_PORT' },
     ...(config.kafka ? ownProcesses : []),
+    ...(comparesDaily(config) ? [{ port: reconcile, setting: 'HOOKWATCH_RECONCILE_PORT' }] : []),
     ...(embedded ? [{ port: clickhouse, setting: 'HOOKWATCH_CLICKHOUSE_PORT' }] : []),
   ];
 }

@@ -26,6 +26,7 @@ async function play(outcomes: (boolean | Error)[], fields: Partial<ScheduleOptio
     onFailure: (message) => failures.push(message),
     nowMs: () => now,
     signal: ending.signal,
+    retryMs: 60_000,
     async sleep(milliseconds) {
       now += milliseconds;
     },

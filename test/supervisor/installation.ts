@@ -10,7 +10,7 @@ import { vi } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const entry = join(root, 'services', 'hookwatch.ts');
-export type PartName = 'edge' | 'pipeline' | 'clickhouse' | 'worker' | 'sink' | 'console';
+export type PartName = 'edge' | 'pipeline' | 'clickhouse' | 'worker' | 'sink' | 'console' | 'reconcile';
 
 export interface Installation {
   readonly process: ChildProcess;
