@@ -10,7 +10,7 @@ import type { Delivery } from '../records/generated.ts';
 import { awaitedBy, claimOf, mustBelong } from './belonging.ts';
 import { hashBody, identityOf, noteBody } from './bodies.ts';
 import type { Occurrence, StepContext } from './context.ts';
-import { linkCopy, rememberEvent } from './copies.ts';
+import { linkCopy, rememberEvent, type Statement } from './copies.ts';
 import { observeEntity } from './entities.ts';
 import { applyAlert, endOfAccount, endOfServer, flagsOf } from './episodes.ts';
 import { emitEvent } from './events.ts';
@@ -86,10 +86,11 @@ function workFact(
   const { time, basis, flag } = when;
   const confirmed = delivery.origin === 'reconcile' && confirmAccount(context, stated.account) ? [stated.account] : [];
   const told = { provider: delivery.provider, eventName: delivery.event_name, account: stated.account, time };
-  const statement = { fact: stated, delivery, bodyHash: hashBody(delivery.body), told };
+  const statement: Statement = { fact: stated, delivery, bodyHash: hashBody(delivery.body), told };
   const known = linkCopy(context, statement);
   if (known) {
     count(state, 'outcomes', 'twins');
+    noteAgain(context, statement, known.action);
     emitEvent(context, known, stated, delivery);
     return { event: known.event, settled: confirmed };
   }
@@ -100,7 +101,7 @@ function workFact(
   const observation = observeEntity(context, occurrence, flag === 'stale');
   // Behind the lateness windows are closed: the event is kept and counted, and changes nothing that was said.
   const tooLate = time < metaOf(state).watermark - settings.lateness_ms;
-  const again = noteAgain(context, fact, delivery, statement.bodyHash);
+  const again = noteAgain(context, statement, fact.action);
   const flags = [
     ...new Set([
       ...delivery.flags,
@@ -136,9 +137,9 @@ function workFact(
 }
 
 /** A body that came before, unless it was fetched: a comparison may tell the same every day. */
-function noteAgain(context: StepContext, fact: Fact, delivery: Delivery, bodyHash: string): string {
+function noteAgain(context: StepContext, { fact, delivery, bodyHash }: Statement, action: string): string {
   if (delivery.origin === 'reconcile') return '';
-  return noteBody(context, identityOf(fact, fact.action, bodyHash), delivery.received_at);
+  return noteBody(context, identityOf(fact, action, bodyHash), delivery.received_at);
 }
 
 /** Returns the accounts of which more is known by it: after a move, any of those of which something waits. */
