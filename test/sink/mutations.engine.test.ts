@@ -8,6 +8,7 @@ import { encode } from '../../services/core/records/codec.ts';
 import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { createClickHouseWarehouse } from '../../services/ports/warehouse/clickhouse.ts';
 import { caseOf, laneOfSamples } from '../core/providers/mutations/cases.ts';
+import { readSamples } from '../core/providers/mutations/samples.ts';
 import { textOf } from '../faults/recomputation.ts';
 import { passwords, startEngineProcess } from '../ports/warehouse/engine-process.ts';
 import { kinds, startSink } from './sink.ts';
@@ -20,6 +21,7 @@ const ttlDays = { deliveries: 10_000, persons: 10_000, facts: 10_000 };
 test('no row of what was mutated is refused, each is there, and every view can be read', async () => {
   console.log(`MUTATION_SEED=${seed}`);
   const lane = laneOfSamples();
+  for (const { provider, event, account, body } of readSamples()) lane.post(event, body, 0, { provider, account });
   for (let number = 0; number < mutations; number++) {
     const { event, parts } = caseOf(seed, number);
     lane.post(event, '', 100 * number, parts);
@@ -36,6 +38,7 @@ test('no row of what was mutated is refused, each is there, and every view can b
     await warehouse.close();
     await engine.dispose();
   });
+  await warehouse.migrate();
   const { untilWritten } = startSink(log, warehouse);
   await untilWritten();
   expect(await warehouse.query('SELECT * FROM hookwatch.sink_refused')).toEqual([]);
