@@ -77,7 +77,7 @@ export interface LaneBuilder {
 }
 
 /** A lane that begins with its settings and one boot. Positions are not dense, as in a log that several lanes share. */
-export function laneOf(rule: Partial<{ servers: number; within_ms: number }> = {}): LaneBuilder {
+export function laneOf(rule: Partial<{ servers: number; within_ms: number }> = {}, settings: object = {}): LaneBuilder {
   const records: LaneRecord[] = [];
   let seq = 0;
   const add = (record: LaneRecord['record']): LaneRecord => {
@@ -90,7 +90,7 @@ export function laneOf(rule: Partial<{ servers: number; within_ms: number }> = {
   const rules = {
     'account-created-then-servers': { ...settingsDocument.rules['account-created-then-servers'], ...rule },
   };
-  control({ kind: 'settings', document: JSON.stringify({ ...settingsDocument, rules }) });
+  control({ kind: 'settings', document: JSON.stringify({ ...settingsDocument, rules, ...settings }) });
   control({ kind: 'boot', edge: 'edge-1' });
   return {
     records,

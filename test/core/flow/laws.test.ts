@@ -8,6 +8,7 @@ import { createState, type FlowState, restoreState } from '../../../services/cor
 import { summarize } from '../../../services/core/flow/summary.ts';
 import { decoders } from '../../../services/core/providers/providers.ts';
 import type { Delivery } from '../../../services/core/records/generated.ts';
+import { endpointsOf } from './identity.ts';
 import { accountBody, alertBody, iso, type LaneBuilder, laneOf, serverBody, startMs } from './lane.ts';
 
 type Act =
@@ -17,7 +18,11 @@ type Act =
   | { do: 'alert'; account: string; server: string; state: string; agoMs: number; length: number }
   | { do: 'broken'; body: string }
   | { do: 'unverified' }
-  | { do: 'tick' };
+  | { do: 'tick' }
+  /** An account is below another one, known or not. */
+  | { do: 'move'; account: string; parent: string }
+  /** A server of one of three snapshots, told at one of two endpoints, by a URL with or without the action, or fetched. */
+  | { do: 'told'; way: 'ACME' | 'AAA' | 'unnamed' | 'fetched'; account: string; version: number; gone: boolean };
 
 /** What only some laws allow for: a second edge whose records come in any order or not at all, and another flow. */
 type Trouble =
@@ -70,6 +75,24 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     body: fc.constantFrom('', '{', '[]', 'null', '{"name":"x"}', '{"__proto__":{"accountAlias":"AAA"}}'),
   }),
   fc.record({ do: fc.constant('unverified' as const) }),
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('move' as const),
+      account: fc.constantFrom('AAA', 'BBB', 'CCC', 'DDD'),
+      parent: fc.constantFrom('ACME', 'AAA', 'CCC', 'RIVAL', ''),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('told' as const),
+      way: fc.constantFrom('ACME' as const, 'AAA' as const, 'AAA' as const, 'unnamed' as const, 'fetched' as const),
+      account: fc.constantFrom('AAA', 'CCC', 'DDD'),
+      version: fc.integer({ min: 0, max: 2 }),
+      gone: fc.boolean(),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('tick' as const) }) },
 );
 /** Acts with the time that passes before each: seconds as a rule, now and then hours or days. */
@@ -89,8 +112,17 @@ const troubledStory = storyOf(fc.oneof({ weight: 2, arbitrary: act }, { weight: 
 
 const otherBoot = 'b000000000000002';
 
+const endpoints = endpointsOf(
+  ...['Server.Updated', 'Server.Deleted'].flatMap((event) => [
+    { name: `root-${event.toLowerCase()}`, event, account: 'ACME' },
+    { name: `sub-${event.toLowerCase()}`, event, account: 'AAA' },
+  ]),
+);
+
+const settings = { endpoints, accounts: ['centurylink:BBB'], pending_max: 8 };
+
 function tell(acts: [Act | Trouble, number][]): LaneRecord[] {
-  const lane = laneOf({ servers: 3 });
+  const lane = laneOf({ servers: 3 }, settings);
   let at = 0;
   for (const [what, passesMs] of acts) {
     at += passesMs;
@@ -111,6 +143,10 @@ function tell(acts: [Act | Trouble, number][]): LaneRecord[] {
     else if (what.do === 'unverified')
       lane.post('Server.Updated', '{}', at, { verdict: 'rejected', verdict_reason: 'signature mismatch' });
     else if (what.do === 'other') tellOther(lane, what.seq, at);
+    else if (what.do === 'move') {
+      const event = what.parent === '' ? 'Account.Deleted' : 'Account.Updated';
+      lane.post(event, accountBody(what.account, { parentAlias: what.parent || undefined }), at);
+    } else if (what.do === 'told') tellServer(lane, what, at);
     else if (what.do === 'gap')
       lane.control({ ...now, kind: 'gap', document: JSON.stringify({ boot: otherBoot, edge: 'edge-2' }) });
     else if (what.do === 'takeover') {
@@ -120,6 +156,20 @@ function tell(acts: [Act | Trouble, number][]): LaneRecord[] {
   }
   lane.tick(at + 5_000);
   return lane.records;
+}
+
+function tellServer(lane: LaneBuilder, { way, account, version, gone }: Act & { do: 'told' }, at: number): void {
+  const name = `W${version}`;
+  const body = gone ? { accountAlias: account, name } : serverBody(account, name, version * 1_000);
+  const named = gone ? 'Server.Deleted' : 'Server.Updated';
+  const event = way === 'unnamed' ? 'Server' : named;
+  if (way === 'fetched') {
+    const parts = { origin: 'reconcile', endpoint: 'reconcile', account: `centurylink:${account}` } as const;
+    return void lane.post(event, JSON.stringify(body, null, 1), at, parts);
+  }
+  const owner = way === 'ACME' ? 'ACME' : 'AAA';
+  const endpoint = `${owner === 'ACME' ? 'root' : 'sub'}-${event.toLowerCase()}`;
+  lane.post(event, body, at, { account: `centurylink:${owner}`, endpoint });
 }
 
 /** A record of the second edge: its boot, a tick, or what follows from its number. */
@@ -322,7 +372,7 @@ const receivedAt = (record: LaneRecord['record']) => ('received_at' in record.va
 test('bodies that come again, by whatever endpoint delivery, raise neither a pane nor a detection', () => {
   holds(fc.tuple(shortStory, fc.array(fc.nat(), { minLength: 1, maxLength: 30 })), ([acts, again]) => {
     const honest = tell(acts);
-    const replayed = laneOf({ servers: 3 });
+    const replayed = laneOf({ servers: 3 }, settings);
     for (const { record } of honest.slice(2)) {
       if (record.kind === 'control') replayed.control({ ...record.value, seq: replayed.records.length });
       else if (record.kind === 'delivery') replayed.post('', '', 0, { ...record.value, seq: replayed.records.length });
