@@ -8,7 +8,7 @@
  *
  * The first complete walk of all, the bootstrap, meets everything for the first time: nothing of it was missed.
  */
-import type { Control } from '../records/generated.ts';
+import type { Control, Novelty } from '../records/generated.ts';
 import { envelope, type Occurrence, type StepContext } from './context.ts';
 import { addCause, noteCompared } from './coverage.ts';
 import { type Document, parseDocument } from './documents.ts';
@@ -68,7 +68,8 @@ export function applyReconciliation(context: StepContext, control: Control): str
 export function noteRecovered(context: StepContext, occurrence: Occurrence, { novelty }: Observation): void {
   const { fact, delivery, event } = occurrence;
   if (delivery.origin !== 'reconcile' || delivery.headers['hookwatch-bootstrap'] === 'true') return;
-  const missed = fact.action === 'deleted' ? 'deletions' : novelty === 'known' ? 'changes' : 'creations';
+  const missed = missedOf(fact.action, novelty);
+  if (missed === undefined) return;
   const endpoints = endpointsFor(context, occurrence);
   const { state, settings } = context;
   addCause(context, fact.account, 'reconciled', lostWithin(context, occurrence, missed));
@@ -154,6 +155,13 @@ function counted(comparison: ComparisonState, { missed, endpoints }: RecoveredSt
     else delete byEndpoint[endpoint];
   }
   return { ...comparison, byEndpoint, missed: { ...comparison.missed, [missed]: comparison.missed[missed] + by } };
+}
+
+/** What is older than the last comparison and met for the first time, as in an account that is new to us, was not missed. */
+function missedOf(action: string, novelty: Novelty): Missed | undefined {
+  if (action === 'deleted') return 'deletions';
+  if (novelty === 'seen') return undefined;
+  return novelty === 'created' ? 'creations' : 'changes';
 }
 
 /** When it was lost: in the hour of the change where that is told, else since the comparison before. */
