@@ -108,7 +108,7 @@ async function reconcile(args: string[]): Promise<number> {
     const ending = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'disconnect'] as const) process.once(signal, () => ending.abort());
     return {
-      ...(await urlsOf(config)),
+      urls: () => urlsOf(config),
       tenants: config.tenants,
       dataFolder: config.dataFolder,
       api: { baseUrl, ...credentials(), tokenFolder: join(config.dataFolder, 'secrets') },

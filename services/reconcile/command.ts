@@ -31,7 +31,9 @@ Credentials: HOOKWATCH_CLC_USERNAME and HOOKWATCH_CLC_PASSWORD_FILE. What was in
 Exit code: 0 all accounts were compared, 1 some were not (it says why), 2 wrong usage.
 `;
 
-export interface ReconcileContext extends InstallationUrls {
+export interface ReconcileContext {
+  /** Asked before each comparison: workers come and go. */
+  urls(): Promise<InstallationUrls>;
   tenants: readonly { name: string; roots: readonly string[] }[];
   dataFolder: string;
   api: CenturylinkOptions;
@@ -154,6 +156,7 @@ async function compareOnce({ json, options, tenants }: Wanted, context: Reconcil
     try {
       const report = await reconcileTenant({
         ...context,
+        ...(await context.urls()),
         ...options,
         tenant: name,
         roots,
@@ -185,7 +188,15 @@ async function keepRunning({ everyMs = 0, options, tenants }: Wanted, context: R
       lastMs: () => lastCompared(dataFolder, tenant),
       async compare() {
         const onStep = (text: string) => logger.info({ tenant }, text);
-        const report = await reconcileTenant({ ...context, ...options, api, tenant, roots, onStep });
+        const report = await reconcileTenant({
+          ...context,
+          ...(await context.urls()),
+          ...options,
+          api,
+          tenant,
+          roots,
+          onStep,
+        });
         observe(metrics, report);
         troubles.delete(tenant);
         const { claims, ...summary } = report;

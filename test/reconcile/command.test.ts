@@ -38,7 +38,7 @@ async function start(fields: Partial<ReconcileContext> = {}) {
     let out = '';
     let error = '';
     const context: ReconcileContext = {
-      ...installation.urls,
+      urls: async () => installation.urls,
       tenants,
       dataFolder,
       api: {
@@ -280,7 +280,9 @@ test('an edge that takes nothing ends the command, and what it has not taken is 
 });
 
 test('a lane that nobody works on ends the command', async () => {
-  const started = await start({ lanesUrls: ['http://127.0.0.1:9'] });
+  const started = await start({
+    urls: async () => ({ edgeInternalUrl: 'http://127.0.0.1:9', lanesUrls: ['http://127.0.0.1:9'] }),
+  });
   const { code, error } = await started.run();
   expect(code).toBe(1);
   expect(error).toMatch(/Cannot ask lane northwind what it knows/);

@@ -143,9 +143,9 @@ test('whenever it is killed, it goes on, and everything is told once in effect',
   const kills = draws(16);
   let killed = 0;
   let last = await run(kills.next().value!);
-  for (; last.code === null && killed < 40; killed++) {
+  for (; last.code === null && killed < 20; killed++) {
     // Those that come far are killed further on, so that it comes to an end.
-    last = await run(kills.next().value! + killed * 5);
+    last = await run(kills.next().value! + killed * 12);
   }
   expect([last.code, last.error], `KILL_SEED=${seed}`).toEqual([0, expect.any(String)]);
   expect(killed, `KILL_SEED=${seed}`).toBeGreaterThan(0);
