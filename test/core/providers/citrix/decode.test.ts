@@ -160,6 +160,15 @@ describe('changes', () => {
     });
   });
 
+  test.each([
+    ['[1]', '[1,2]'],
+    ['[{"x":1}]', '[{"x":1,"y":2}]'],
+    ['[{"x":1,"y":2}]', '[{"x":1}]'],
+    ['[{"__proto__":{}}]', '[{"x":1}]'],
+  ])('a list that has more in it, or else: %s, %s', (before, after) => {
+    expect(changesOf(`{"list":${before}}`, `{"list":${after}}`).changes).toEqual([['list', before, after]]);
+  });
+
   test('the order of fields is no change', () => {
     expect(changesOf('{"a":[{"x":1,"y":2}],"b":1}', '{"b":1,"a":[{"y":2,"x":1}]}').changes).toEqual([]);
   });
@@ -290,9 +299,13 @@ describe('a notification', () => {
 });
 
 test('a logon to another customer is flagged', () => {
-  const after = { CustomerId: 'other', Principal: 'joe' };
-  const fact = factOf(callback({ Type: 'Administrator', ChangeType: 'Login', after }));
-  expect(fact).toMatchObject({ account: 'citrix:acme', subject: 'joe', flags: ['customer_differs'] });
+  const loggedIn = (after: object) => factOf(callback({ Type: 'Administrator', ChangeType: 'Login', after }));
+  expect(loggedIn({ Principal: 'joe' }).flags).toEqual([]);
+  expect(loggedIn({ CustomerId: 'other', Principal: 'joe' })).toMatchObject({
+    account: 'citrix:acme',
+    subject: 'joe',
+    flags: ['customer_differs'],
+  });
 });
 
 test.each<[state: object, subject: string]>([

@@ -89,6 +89,11 @@ describe('as the reference library', () => {
 test.each<[name: string, headers: Headers, verdict: object]>([
   ['by the older key', signed(payload, { by: older }), { verdict: 'verified', keyId: 'older' }],
   [
+    'by a secret in the name of a key pair',
+    { ...signed(payload), 'webhook-signature': signed(payload)['webhook-signature'].replace('v1', 'v1a') },
+    { verdict: 'rejected', reason: 'signature mismatch' },
+  ],
+  [
     'by neither',
     signed(payload, { by: secretOf(Buffer.alloc(24)) }),
     { verdict: 'rejected', reason: 'signature mismatch' },
