@@ -119,7 +119,8 @@ function credentialsOf(options: CitrixOptions): { credentials: Credentials; clos
   const { customer, credentials, trustUrl = citrixTrustUrl, tokenFolder, limits, onAttempt, nowMs } = options;
   const headersOf = (token: string) => ({ authorization: `CwsAuth Bearer=${token}` });
   if ('token' in credentials) {
-    const { token } = credentials;
+    // As it may have been copied: with what stands in front of it in the header.
+    const token = credentials.token.replace(/^CwsAuth\s+Bearer=/i, '');
     const fixed = { headers: async () => headersOf(token), refused: () => false, secrets: () => [token] };
     return { credentials: fixed, close() {} };
   }

@@ -60,14 +60,14 @@ describe('port', () => {
     await once(server, 'listening');
     onTestFinished(() => void server.close());
     const { port } = server.address() as AddressInfo;
-    const url = new URL(`https://${host}:${port}`);
-    expect(await checkPort({ url, addresses: ['127.0.0.1', '127.0.0.9'] })).toMatchObject({
+    const at = (number: number) => checkPort({ url: new URL(`https://${host}:${number}`), addresses: ['127.0.0.1'] });
+    expect(await at(port)).toEqual({
       open: ['127.0.0.1'],
-      findings: [
-        { status: 'ok', what: `127.0.0.1 takes connections on ${port}` },
-        { status: 'fail', what: `127.0.0.9 takes none on ${port}: ECONNREFUSED` },
-      ],
+      findings: [expect.objectContaining({ status: 'ok', what: `127.0.0.1 takes connections on ${port}` })],
     });
+    const free = await freePort();
+    const what = `127.0.0.1 takes none on ${free}: ECONNREFUSED`;
+    expect(await at(free)).toEqual({ open: [], findings: [expect.objectContaining({ status: 'fail', what })] });
   });
 });
 

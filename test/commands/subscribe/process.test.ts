@@ -8,6 +8,9 @@ import { hashToken } from '../../../services/config.ts';
 import { newAccount, startCenturylink } from '../../provider-api/centurylink.ts';
 import { publicUrl, temporaryFolder, tokenOf, url } from './fixture.ts';
 
+/** Each test starts processes, one after the other. */
+const timeout = 60_000;
+
 const program = new URL('../../../services/hookwatch.ts', import.meta.url).pathname;
 
 async function start() {
@@ -40,7 +43,9 @@ async function start() {
   return { provider, folder, run };
 }
 
-test('subscribe reads tokens from a pipe, keeps its bearer token for the next time, and shows no secret', async () => {
+test('subscribe reads tokens from a pipe, keeps its bearer token for the next time, and shows no secret', {
+  timeout,
+}, async () => {
   const { provider, folder, run } = await start();
   const clc = ['subscribe', 'clc', '--account', 'nwnd', '--yes'];
   const printed = { action: 'add', tenant: 'northwind', name: 'created', token: tokenOf('created') };
@@ -55,7 +60,9 @@ test('subscribe reads tokens from a pipe, keeps its bearer token for the next ti
   expect(statSync(join(secrets, file!)).mode & 0o077).toBe(0);
 });
 
-test('exit codes: 1 where the provider refuses, 2 where it was called wrongly; nothing is thrown at people', async () => {
+test('exit codes: 1 where the provider refuses, 2 where it was called wrongly; nothing is thrown at people', {
+  timeout,
+}, async () => {
   const { run, folder } = await start();
   writeFileSync(join(folder, 'password'), 'wrong-horse');
   const refused = await run(['subscribe', 'clc', '--account', 'NWND', '--yes']);
@@ -70,7 +77,7 @@ test('exit codes: 1 where the provider refuses, 2 where it was called wrongly; n
   expect(refused.text).not.toMatch(/wrong-horse|\n {4}at /);
 });
 
-test('doctor tells what is missing before the first start, and makes nothing', async () => {
+test('doctor tells what is missing before the first start, and makes nothing', { timeout }, async () => {
   const { provider, folder, run } = await start();
   const { code, text } = await run(['doctor', '--json', '--port-offset', '49000'], '', { HOOKWATCH_PUBLIC_URL: '' });
   const { findings } = JSON.parse(text) as { findings: { check: string; status: string; what: string }[] };
@@ -84,7 +91,7 @@ test('doctor tells what is missing before the first start, and makes nothing', a
   expect(provider.calls()).toEqual(['HEAD /v2']);
 });
 
-test.each(['subscribe', 'doctor'])('%s --help says what it takes', async (command) => {
+test.each(['subscribe', 'doctor'])('%s --help says what it takes', { timeout }, async (command) => {
   const { run, provider } = await start();
   const { code, text } = await run([command, '--help']);
   expect(code).toBe(0);

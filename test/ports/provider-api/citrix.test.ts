@@ -97,8 +97,8 @@ describe('credentials', () => {
     expect(inspect(error, { depth: 9 })).not.toContain('a-wrong-secret');
   });
 
-  test('a token that was given is used as it is, and has no successor', async () => {
-    const { provider, api } = await start({ token: 'given' });
+  test.each(['given', 'CwsAuth Bearer=given'])('%s is a token that is used, and has no successor', async (token) => {
+    const { provider, api } = await start({ token });
     provider.tokens.valid.add('given');
     expect(await api.list()).toEqual([]);
     provider.tokens.valid.clear();
