@@ -58,7 +58,7 @@ export function createTestJournal({ edge = 'edge-1', tenants = ['acme'], atMs = 
   const log = createMemoryLog();
   const producer = createProducer({
     edge,
-    tenants: tenants.map((name) => tenantConfig({ name })),
+    tenants: tenants.map((name) => tenantConfig({ name, roots: ['centurylink:ACME'] })),
     state: { lanes: {} },
     randomId: () => randomUUID().replaceAll('-', '').slice(0, 16),
     save: async () => {},
