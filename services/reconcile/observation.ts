@@ -10,7 +10,7 @@ const differences = {
   seen: 'seen',
   contradiction: 'contradictions',
   unsettled: 'unsettled',
-  withheld: 'deletions_withheld',
+  withheld: 'withheld',
 } as const satisfies Record<string, keyof AccountReport>;
 
 export function observe(metrics: ReconcileMetrics, report: Report): void {

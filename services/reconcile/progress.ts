@@ -55,7 +55,7 @@ const toldSchema = z.object({
   contradictions: z.number(),
   /** What changed while it was looked at. */
   unsettled: z.number(),
-  /** Deletions that were not claimed. */
+  /** Deletions that were not claimed, and what the edge would not take. */
   withheld: z.number(),
 });
 

@@ -18,8 +18,8 @@ export interface AccountReport {
   contradictions: number;
   /** What changed while it was looked at: its webhook tells it, or the next comparison. */
   unsettled: number;
-  /** Deletions that were not claimed. */
-  deletions_withheld: number;
+  /** Deletions that were not claimed, and what an edge would not take. */
+  withheld: number;
 }
 
 export interface Report {
@@ -80,7 +80,7 @@ function accountReport({ account, servers, problem }: Found, progress: Progress)
     seen: count('seen'),
     contradictions,
     unsettled,
-    deletions_withheld: withheld,
+    withheld,
   };
 }
 
@@ -121,13 +121,15 @@ export function describe(report: Report): string {
   ].join('\n');
 }
 
-function remarksOn({ account, problem, contradictions, deletions_withheld: withheld }: AccountReport): string[] {
+function remarksOn({ account, problem, contradictions, withheld }: AccountReport): string[] {
   const name = nameOf(account);
   return [
     ...(problem ? [`${name}: not walked whole: ${problem}`] : []),
     ...(contradictions > 0 ? [`${name}: ${contradictions} are shown although a webhook told of their deletion`] : []),
     ...(withheld > 0
-      ? [`${name}: ${withheld} are not found, and their deletion was not claimed; see docs/reconcile.md`]
+      ? [
+          `${name}: ${withheld} were not told: deletions that nobody confirmed, or what an edge does not take; see docs/reconcile.md`,
+        ]
       : []),
   ];
 }

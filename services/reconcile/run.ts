@@ -15,7 +15,7 @@
 import type { Claim } from './claims.ts';
 import { type Estate, nameOf } from './estate.ts';
 import type { Known } from './known.ts';
-import type { ReconciledLane } from './lane.ts';
+import type { ReconciledAccount, ReconciledLane } from './lane.ts';
 import type { Found, Head, Memory, Progress } from './progress.ts';
 import { type Report, reportOf } from './report.ts';
 import { tellAccount } from './tell.ts';
@@ -68,7 +68,7 @@ export async function reconcile(options: RunOptions): Promise<Report> {
   await lane.announce({
     ...documentOf(options, head, whole ? 'complete' : 'failed', memory),
     reason: whole ? '' : reasonOf(found),
-    accounts: found.map(({ account, servers, problem }) => ({ account, servers, complete: problem === '' })),
+    accounts: toldAccounts(found),
   });
   if (whole && head.scope === 'all') {
     progress.remember({
@@ -216,6 +216,15 @@ function documentOf(
     reason: '',
     accounts: [],
   };
+}
+
+/** As many as a control may hold; those that were not walked whole are among them. */
+const accountsToldMax = 10_000;
+
+function toldAccounts(found: readonly Found[]): ReconciledAccount[] {
+  const all = found.map(({ account, servers, problem }) => ({ account, servers, complete: problem === '' }));
+  if (all.length <= accountsToldMax) return all;
+  return all.sort((a, b) => Number(a.complete) - Number(b.complete)).slice(0, accountsToldMax);
 }
 
 function reasonOf(found: readonly Found[]): string {

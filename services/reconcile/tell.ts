@@ -13,6 +13,7 @@ import { type Judgement, judge } from './judge.ts';
 import type { Known, KnownEntity } from './known.ts';
 import type { ReconciledLane } from './lane.ts';
 import type { Candidate, Found, Progress, Told } from './progress.ts';
+import { RunError } from './run-error.ts';
 import { problemOf } from './walk.ts';
 
 export interface TellContext {
@@ -88,7 +89,18 @@ async function tell({ account, told, context }: Telling, findings: readonly Find
   for (let from = 0; from < findings.length; from += atOnce) {
     const some = findings.slice(from, from + atOnce);
     for (const { claim, key } of some) onClaim?.(claim, key);
-    await Promise.all(some.map(({ claim }) => lane.tell({ ...claim, provider, host, run, bootstrap })));
+    await Promise.all(
+      some.map(async ({ claim }) => {
+        try {
+          await lane.tell({ ...claim, provider, host, run, bootstrap });
+        } catch (error) {
+          // What is too long for a webhook is for this, too: it must not keep all others from being told.
+          if (!(error instanceof RunError) || error.code !== 'REFUSED') throw error;
+          delete told.claims[claim.id];
+          told.withheld++;
+        }
+      }),
+    );
   }
 }
 
@@ -128,7 +140,7 @@ async function tellGone(gone: readonly Candidate[], { known }: Found, telling: T
   const few = context.allDeletions || gone.length <= deletionsMax || gone.length * 2 <= known;
   const ofAccount = gone.find(({ table }) => table === 'accounts');
   if (!context.whole || !few || !(await isSeeing(ofAccount ? context.roots : [account], context))) {
-    told.withheld = gone.length;
+    told.withheld += gone.length;
     return;
   }
   for (const candidate of ofAccount ? [ofAccount] : gone) {

@@ -29,7 +29,7 @@ export interface KnownEntity {
   digest: string;
 }
 
-const pageEntities = 250;
+const pageEntities = 100;
 /** Of each part of a report. */
 const reportRowsMax = 200;
 

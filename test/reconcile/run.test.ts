@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createCenturylinkEstate } from '../../services/reconcile/centurylink.ts';
 import { openProgress, trialProgress } from '../../services/reconcile/progress.ts';
 import { type RunOptions, reconcile } from '../../services/reconcile/run.ts';
+import { RunError } from '../../services/reconcile/run-error.ts';
 import { createWorld, failure, type World, type WorldOptions } from './world.ts';
 
 function start(fields: Partial<WorldOptions> = {}) {
@@ -223,7 +224,7 @@ describe('a deletion is claimed only where nothing speaks against it', () => {
     // What is there is told all the same: only absence needs the whole.
     expect(toldOf(world)).toEqual(['Server.Created NEWER']);
     expect(report).toMatchObject({ complete: false });
-    expect(report.accounts[0]).toMatchObject({ complete: true, deletions_withheld: 1 });
+    expect(report.accounts[0]).toMatchObject({ complete: true, withheld: 1 });
     expect(report.accounts[1]).toMatchObject({ complete: false, problem: 'the API answered FAILED' });
     expect(world.documents.map(({ phase }) => phase)).toEqual(['begin', 'failed']);
     expect(world.documents[1]!.accounts).toEqual([
@@ -241,7 +242,7 @@ describe('a deletion is claimed only where nothing speaks against it', () => {
     world.quiet();
     const report = await run();
     expect(world.told).toEqual([]);
-    expect(report.accounts[1]).toMatchObject({ deletions_withheld: 21, missed_deletions: 0 });
+    expect(report.accounts[1]).toMatchObject({ withheld: 21, missed_deletions: 0 });
     await run({ allDeletions: true });
     expect(world.told).toHaveLength(21);
   });
@@ -317,6 +318,23 @@ describe('whose accounts are walked', () => {
     expect(report).toMatchObject({ scope: 'some', complete: true });
     expect(progress.memory()).toEqual(before);
   });
+});
+
+test('what an edge will not take keeps nothing else from being told', async () => {
+  const { world, run } = await startCompared();
+  for (const name of ['NEW', 'LONG', 'NEWER']) world.create('SUB', name, { lost: true });
+  world.quiet();
+  const lane: RunOptions['lane'] = {
+    ...world.lane,
+    async tell(claim) {
+      if (claim.body.includes('LONG')) throw new RunError('REFUSED', 'it answered 413');
+      await world.lane.tell(claim);
+    },
+  };
+  const report = await run({ lane });
+  expect(toldOf(world)).toEqual(['Server.Created NEW', 'Server.Created NEWER']);
+  expect(report).toMatchObject({ complete: true });
+  expect(report.accounts[1]).toMatchObject({ missed_creations: 2, withheld: 1 });
 });
 
 test('a dry run tells nobody, and leaves nothing behind', async () => {

@@ -62,7 +62,7 @@ test('pages are sorted, bounded, and together hold each entity once', async () =
     after = content.next;
   }
   expect(found).toEqual(names);
-  expect(sizes).toEqual([250, 250, 101]);
+  expect(sizes).toEqual([100, 100, 100, 100, 100, 100, 1]);
 });
 
 test('entities are found by their keys; those that are unknown are left out', async () => {
