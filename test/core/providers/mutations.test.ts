@@ -15,7 +15,7 @@ import { summarize } from '../../../services/core/flow/summary.ts';
 import { providers } from '../../../services/core/providers/providers.ts';
 import { decode, encode } from '../../../services/core/records/codec.ts';
 import type { Delivery, Event, Reject } from '../../../services/core/records/generated.ts';
-import { type Case, caseOf, laneOfSamples, sampleFields } from './mutations/cases.ts';
+import { type Case, caseOf, fieldsOf, laneOfSamples } from './mutations/cases.ts';
 
 const mutations = Number(process.env.HOOKWATCH_MUTATIONS ?? 2_000);
 const seed = Number(process.env.MUTATION_SEED ?? randomInt(2 ** 31));
@@ -39,10 +39,16 @@ function failure({ number, sample, how, parts }: Case, message: string): Error {
 /** Names that a reject's detail may give: fields of the documentation, and places of a body. */
 const placePattern =
   /character \d+|ends too early|valid UTF-8|\d+ levels|the body is (null|an? )|the endpoint (has|says)/;
-const fieldNames = [...sampleFields, 'expectedDate', 'rel'];
+const fieldPatterns = new Map(
+  [...providers.keys()].map((name) => [name, patternOf([...fieldsOf(name), 'expectedDate'])]),
+);
 
-function namesFieldOrPlace(detail: string): boolean {
-  return placePattern.test(detail) || fieldNames.some((name) => new RegExp(`(?<!\\w)${name}(?!\\w)`).test(detail));
+function patternOf(names: readonly string[]): RegExp {
+  return new RegExp(`(?<!\\w)(${[...new Set(names)].join('|')})(?!\\w)`);
+}
+
+function namesFieldOrPlace(provider: string, detail: string): boolean {
+  return placePattern.test(detail) || fieldPatterns.get(provider)!.test(detail);
 }
 
 function problemOf(delivery: Delivery, outputs: readonly Output[], pendingMore: number): string | undefined {
@@ -57,7 +63,7 @@ function problemOf(delivery: Delivery, outputs: readonly Output[], pendingMore: 
   }
   const rejected = rejects[0];
   if (rejected?.reason === 'internal') return `internal: ${rejected.detail}`;
-  if (rejected && !namesFieldOrPlace(rejected.detail))
+  if (rejected && !namesFieldOrPlace(delivery.provider, rejected.detail))
     return `the detail names neither field nor place: ${rejected.detail}`;
   const changed = outputs.find((output) => !comesBack(output));
   return changed && `what comes back of the ${changed.kind} is not what was said: ${JSON.stringify(changed.value)}`;

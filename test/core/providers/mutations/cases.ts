@@ -9,8 +9,10 @@ import { readSamples, type Sample } from './samples.ts';
 const samples = readSamples();
 const samplesOf = [...providers.keys()].map((name) => samples.filter(({ provider }) => provider === name));
 
-/** Fields that the samples have, by name. */
-export const sampleFields: ReadonlySet<string> = new Set(samples.flatMap(({ body }) => Object.keys(body)));
+/** Fields that the samples of a provider have, by name. */
+export function fieldsOf(provider: string): string[] {
+  return samples.filter((sample) => sample.provider === provider).flatMap(({ body }) => Object.keys(body));
+}
 
 export interface Case {
   number: number;

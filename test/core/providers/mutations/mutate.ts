@@ -48,6 +48,13 @@ const treeSteps: Record<string, TreeStep> = {
       else delete holder[key];
     }),
   'value replaced': (tree, random) => at(tree, random, (slot) => put(slot, oddValue(random))),
+  'half a pair in a text': (tree, random) => {
+    const texts = slotsOf(tree).filter((slot) => typeof get(slot) === 'string');
+    if (texts.length === 0) return tree;
+    const slot = random.pick(texts);
+    put(slot, splice(get(slot) as string, random, 0, random.pick(['\ud800', '\udfff'])));
+    return tree;
+  },
   'value in a list': (tree, random) => at(tree, random, (slot) => put(slot, [get(slot)])),
   'value in an object': (tree, random) => at(tree, random, (slot) => put(slot, { value: get(slot) })),
   'value in many lists': (tree, random) =>
