@@ -15,9 +15,14 @@ import { type EndpointsContent, hashEndpoints, loadEndpoints } from '../../servi
 import { entry, environmentOf, isAlive, metricOf } from '../supervisor/installation.ts';
 import { head, rawClient, temporaryFolder } from './fixture.ts';
 
+// Each starts a process or several.
+vi.setConfig({ testTimeout: 60_000 });
+
 const body = '{"name":"WA1NWNDWEB01"}';
 const definition = { provider: 'centurylink', event: 'Server.Created', account: 'NWND', recursive: true };
 const day = 86_400_000;
+/** Machines may be slow; nothing here waits for that long. */
+const soon = { timeout: 15_000 };
 
 async function start() {
   const dataFolder = temporaryFolder();
@@ -32,7 +37,7 @@ async function start() {
   createInterface({ input: child.stderr }).on('line', (line) => log.push(line));
   const urls: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => urls.push(line));
-  await vi.waitFor(() => expect(urls).toHaveLength(2), { timeout: 15_000 });
+  await vi.waitFor(() => expect(urls).toHaveLength(2), soon);
   const [url, internalUrl] = urls as [string, string];
   const config = loadConfig(env);
   const privateKey = createPrivateKey(readFileSync(join(dataFolder, 'demo', 'private.pem')));
@@ -55,7 +60,7 @@ async function change(
   await changeEndpoints(config.endpointsFile, (content) => ({ content: how(content, config.tenants[0]!) }));
   if (signal) child.kill('SIGHUP');
   const wanted = hashEndpoints(loadEndpoints(config));
-  await vi.waitFor(async () => expect(await saidBy(url)).toBe(wanted), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await saidBy(url)).toBe(wanted), soon);
 }
 
 /** Calls one endpoint over and over on many connections, until it is told to stop; how often it was answered what. */
@@ -115,7 +120,7 @@ test('endpoints change fifteen times under load: nobody who is right is refused,
   expect(await metricOf(edge.url, 'hookwatch_edge_journaled_total')).toBe(calm['202']! + changed['202']!);
   expect(await metricOf(edge.url, 'hookwatch_edge_refused_total')).toBe(unknown['404']);
   expect(edge.log.filter((line) => /"level":[5-9]0/.test(line))).toEqual([]);
-}, 60_000);
+});
 
 test('a request whose head was taken is taken to its end, though its endpoint is disabled meanwhile', async () => {
   const edge = await start();
@@ -126,14 +131,14 @@ test('a request whose head was taken is taken to its end, though its endpoint is
     `Content-Length: ${body.length}`,
   ];
   client.send(head([...lines, 'Expect: 100-continue'], { to: 'demo-server-created' }));
-  await vi.waitFor(() => expect(client.received()).toContain('100 Continue'));
+  await vi.waitFor(() => expect(client.received()).toContain('100 Continue'), soon);
   client.send(body.slice(0, 5));
   const disabling = { name: 'server-created', nowMs: Date.now() };
   await change(edge, (content, tenant) => disableEndpoint(content, tenant, disabling), true);
   client.send(body.slice(5));
-  await vi.waitFor(() => expect(client.received()).toContain('HTTP/1.1 202 '));
+  await vi.waitFor(() => expect(client.received()).toContain('HTTP/1.1 202 '), soon);
   client.send(`${head(lines, { to: 'demo-server-created' })}${body}`);
-  await vi.waitFor(() => expect(client.received()).toContain('HTTP/1.1 404 '));
+  await vi.waitFor(() => expect(client.received()).toContain('HTTP/1.1 404 '), soon);
 });
 
 test('a damaged file is told of on both ports, in the log and in the metrics, and ends nothing', async () => {
@@ -143,7 +148,7 @@ test('a damaged file is told of on both ports, in the log and in the metrics, an
   for (const url of [edge.url, edge.internalUrl]) {
     await vi.waitFor(
       async () => expect((await askReady(url)).remarks).toEqual([expect.stringMatching(/it is no JSON/)]),
-      { timeout: 5_000 },
+      soon,
     );
     expect(await saidBy(url)).toBe(before);
   }
@@ -159,7 +164,7 @@ test('a damaged file is told of on both ports, in the log and in the metrics, an
 test('without a certificate SIGHUP has an edge read its endpoints again and ends nothing', async () => {
   const { child, log } = await start();
   child.kill('SIGHUP');
-  await vi.waitFor(() => expect(log.some((line) => line.includes('Endpoints were read again'))).toBe(true));
+  await vi.waitFor(() => expect(log.some((line) => line.includes('Endpoints were read again'))).toBe(true), soon);
   await setImmediate();
   expect(isAlive(child.pid!)).toBe(true);
   child.kill('SIGTERM');
@@ -178,11 +183,11 @@ async function run(args: string[], env: Record<string, string>) {
 
 test('the command as its user runs it: help, wrong usage, and an edge that does not run yet', async () => {
   const env = environmentOf(temporaryFolder());
-  expect(await run(['endpoints', '--help'], env)).toMatchObject({
-    code: 0,
-    stdout: expect.stringMatching(/^Usage: .* endpoints/),
-  });
-  const wrong = await run(['endpoints', 'rotate', 'x', '--gone'], env);
+  const [help, wrong] = await Promise.all([
+    run(['endpoints', '--help'], env),
+    run(['endpoints', 'rotate', 'x', '--gone'], env),
+  ]);
+  expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Usage: .* endpoints/) });
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   const line = ['endpoints', 'add', 'x', '--provider', 'centurylink', '--event', 'User.Created', '--account', 'nwnd'];
   const added = await run([...line, '--no-wait', '--json'], env);

@@ -9,6 +9,8 @@ import { type EndpointEntry, parseEndpoints, renderEndpoints } from '../../servi
 import { createRegistry, edgeMetrics } from '../../services/telemetry.ts';
 import { endpoint, temporaryFolder, tenant } from './fixture.ts';
 
+/** Machines may be slow; nothing here waits for that long. */
+const soon = { timeout: 10_000 };
 const madeAt = '2026-01-01T00:00:00.000Z';
 const definition = { provider: 'centurylink', event: 'Server.Created', account: 'ACME', recursive: false };
 const added = (name: string): EndpointEntry => ({
@@ -80,7 +82,7 @@ test('a file that appears, changes and changes again is listened to each time, a
   const { heard, write, watch } = start();
   for (const names of [['b'], ['b', 'c'], ['c']]) {
     write(...names.map(added));
-    await vi.waitFor(() => expect(heard.at(-1)).toEqual(['server-created', ...names]));
+    await vi.waitFor(() => expect(heard.at(-1)).toEqual(['server-created', ...names]), soon);
   }
   expect(heard).toHaveLength(3);
   expect(watch.remarks()).toEqual([]);
@@ -100,15 +102,15 @@ test.each<[what: string, damage: (file: string) => void, remark: RegExp]>([
 ])('where the file is %s those before are listened to, until it is right again', async (_what, damage, remark) => {
   const { file, heard, write, watch, lines, refused } = start();
   write(added('b'));
-  await vi.waitFor(() => expect(heard).toHaveLength(1));
+  await vi.waitFor(() => expect(heard).toHaveLength(1), soon);
   damage(file);
-  await vi.waitFor(() => expect(watch.remarks()).toEqual([expect.stringMatching(remark)]));
+  await vi.waitFor(() => expect(watch.remarks()).toEqual([expect.stringMatching(remark)]), soon);
   expect(watch.remarks()[0]).toMatch(/^the endpoints before are listened to: /);
   expect(await refused()).toBe(1);
   expect(namesOf(watch.listened().tenants)).toEqual(['server-created', 'b']);
   write(added('c'));
-  await vi.waitFor(() => expect(heard.at(-1)).toEqual(['server-created', 'c']));
-  await vi.waitFor(() => expect(watch.remarks()).toEqual([]));
+  await vi.waitFor(() => expect(heard.at(-1)).toEqual(['server-created', 'c']), soon);
+  await vi.waitFor(() => expect(watch.remarks()).toEqual([]), soon);
   expect(await refused()).toBe(0);
   // Told once, however often it was looked at.
   expect(lines.filter(({ level }) => level === 50)).toHaveLength(1);
@@ -118,24 +120,27 @@ test('what the edge cannot listen to is refused like a damaged file', async () =
   const { heard, write, watch, refuse } = start();
   refuse('a secret is none');
   write(added('b'));
-  await vi.waitFor(() => expect(watch.remarks()).toEqual(['the endpoints before are listened to: a secret is none']));
+  await vi.waitFor(
+    () => expect(watch.remarks()).toEqual(['the endpoints before are listened to: a secret is none']),
+    soon,
+  );
   refuse('');
-  await vi.waitFor(() => expect(heard).toEqual([['server-created', 'b']]));
+  await vi.waitFor(() => expect(heard).toEqual([['server-created', 'b']]), soon);
 });
 
 test('a secret whose file is missing is refused, and taken once it is there', async () => {
   const { folder, heard, write, watch } = start();
   const secrets = [{ id: 'one', file: 'secret-of-b', madeAt }];
   write({ ...added('b'), definition: { ...definition, provider: 'citrix', event: '' }, secrets });
-  await vi.waitFor(() => expect(watch.remarks()).toEqual([expect.stringContaining('secret-of-b')]));
+  await vi.waitFor(() => expect(watch.remarks()).toEqual([expect.stringContaining('secret-of-b')]), soon);
   writeFileSync(join(folder, 'secret-of-b'), 'a-secret-of-some-length\n');
-  await vi.waitFor(() => expect(heard).toEqual([['server-created', 'b']]));
+  await vi.waitFor(() => expect(heard).toEqual([['server-created', 'b']]), soon);
 });
 
 test('a copy is kept, by which an edge begins while the file is damaged or gone', async () => {
   const first = start();
   first.write(added('b'));
-  await vi.waitFor(() => expect(existsSync(first.copyFile)).toBe(true));
+  await vi.waitFor(() => expect(existsSync(first.copyFile)).toBe(true), soon);
   expect(parseEndpoints(readFileSync(first.copyFile, 'utf8'), '').endpoints).toEqual([added('b')]);
   expect(statSync(first.copyFile).mode & 0o777).toBe(0o600);
   first.watch.stop();
@@ -145,8 +150,9 @@ test('a copy is kept, by which an edge begins while the file is damaged or gone'
     expect(namesOf(watch.listened().tenants)).toEqual(['server-created', 'b']);
     expect(watch.remarks()).toEqual([expect.stringMatching(/^the endpoints before are listened to: Cannot/)]);
     write(added('b'), added('c'));
-    await vi.waitFor(() => expect(heard.at(-1)).toEqual(['server-created', 'b', 'c']));
-    expect(watch.remarks()).toEqual([]);
+    await vi.waitFor(() => expect(heard.at(-1)).toEqual(['server-created', 'b', 'c']), soon);
+    // The copy has been replaced by then.
+    await vi.waitFor(() => expect(watch.remarks()).toEqual([]), soon);
     watch.stop();
     writeEndpoints(first.copyFile, added('b'));
   }
@@ -163,7 +169,7 @@ test('a damaged copy is no reason not to begin by a file that is whole', async (
   writeEndpoints(file, added('b'));
   const first = open();
   first.start(() => {});
-  await vi.waitFor(() => expect(existsSync(copyFile)).toBe(true));
+  await vi.waitFor(() => expect(existsSync(copyFile)).toBe(true), soon);
   first.stop();
   writeFileSync(copyFile, 'damaged');
   expect(namesOf(start({ folder }).watch.listened().tenants)).toEqual(['server-created', 'b']);
@@ -174,7 +180,7 @@ test('hookwatch.yaml is read again when that is asked for, and only then', async
   const { heard, write, watch } = start({ configured: () => ({ tenants: [tenant({ endpoints })], keys: [] }) });
   endpoints = [endpoint({ name: 'renamed' })];
   write(added('b'));
-  await vi.waitFor(() => expect(heard).toEqual([['server-created', 'b']]));
+  await vi.waitFor(() => expect(heard).toEqual([['server-created', 'b']]), soon);
   await watch.reload();
   expect(heard.at(-1)).toEqual(['renamed', 'b']);
 });
@@ -189,7 +195,7 @@ test('a mistake in hookwatch.yaml stays a remark until it is read again without 
   mistake = 'tenants: wrong';
   await watch.reload();
   write(added('b'));
-  await vi.waitFor(() => expect(heard).toEqual([['server-created', 'b']]));
+  await vi.waitFor(() => expect(heard).toEqual([['server-created', 'b']]), soon);
   expect(watch.remarks()).toEqual(['the endpoints before are listened to: tenants: wrong']);
   expect(await refused()).toBe(1);
   mistake = undefined;
@@ -202,7 +208,7 @@ test('an endpoint that moves to hookwatch.yaml under its name is never missing',
   let endpoints = [endpoint({ name: 'a' })];
   const { heard, write, watch } = start({ configured: () => ({ tenants: [tenant({ endpoints })], keys: [] }) });
   write(added('b'));
-  await vi.waitFor(() => expect(heard).toEqual([['a', 'b']]));
+  await vi.waitFor(() => expect(heard).toEqual([['a', 'b']]), soon);
   endpoints = [endpoint({ name: 'b', account: 'MOVED', tokenSha256: hashToken('b') }), endpoint({ name: 'a' })];
   await watch.reload();
   expect(heard.at(-1)).toEqual(['b', 'a']);
@@ -214,7 +220,7 @@ test('what would make one token lead to two endpoints is refused', async () => {
   let endpoints = [endpoint({ name: 'a' })];
   const { heard, write, watch } = start({ configured: () => ({ tenants: [tenant({ endpoints })], keys: [] }) });
   write(added('b'));
-  await vi.waitFor(() => expect(heard).toEqual([['a', 'b']]));
+  await vi.waitFor(() => expect(heard).toEqual([['a', 'b']]), soon);
   endpoints = [endpoint({ name: 'c', tokenSha256: hashToken('b') })];
   await watch.reload();
   expect(watch.remarks()).toEqual([expect.stringContaining('they have the same token')]);

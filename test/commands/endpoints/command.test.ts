@@ -13,6 +13,9 @@ import { createRegistry, workerMetrics } from '../../../services/telemetry.ts';
 import { createWorker } from '../../../services/worker/worker.ts';
 import { body, demoKeyPem, signature } from '../../edge/fixture.ts';
 
+// Edges look at their files once a second, and each test waits for them several times.
+vi.setConfig({ testTimeout: 60_000 });
+
 const logger = pino({ level: 'silent' });
 const yaml = `
 tenants:
@@ -78,7 +81,7 @@ async function start() {
     await served.close();
   });
   const known = () => worker.lanes().northwind?.settings?.endpoints.map(({ name }) => name);
-  await vi.waitFor(() => expect(known()).toEqual(['server-created']));
+  await vi.waitFor(() => expect(known()).toEqual(['server-created']), { timeout: 15_000 });
   return { folder, edges, lanesUrl: served.url, known };
 }
 
@@ -93,7 +96,7 @@ interface Fields {
 
 /** Runs the command; what it printed as JSON where it was asked to. */
 async function run({ edges, lanesUrl }: Installation, line: string, fields: Fields = {}) {
-  const { edgeUrls = [edges[0].internalUrl, edges[1].url], publicUrl, timeoutMs = 10_000 } = fields;
+  const { edgeUrls = [edges[0].internalUrl, edges[1].url], publicUrl, timeoutMs = 15_000 } = fields;
   const printed = { out: '', error: '' };
   const writerTo = (name: keyof typeof printed) => ({
     write(text: string) {
@@ -147,7 +150,7 @@ describe('with two edges at work', () => {
     const installation = await start();
     const [edge] = installation.edges;
     const { json } = await run(installation, 'rotate server-created --grace 1s --json');
-    await vi.waitFor(async () => expect(await edge.post('of-the-yaml')).toBe(404), { timeout: 5_000 });
+    await vi.waitFor(async () => expect(await edge.post('of-the-yaml')).toBe(404), { timeout: 15_000 });
     expect(await edge.post(json.token)).toBe(202);
     expect((await run(installation, 'list')).code).toBe(0);
   });
@@ -211,7 +214,7 @@ describe('what is not done everywhere is said', () => {
     const installation = await start();
     const [edge] = installation.edges;
     const edgeUrls = [edge.internalUrl, 'http://127.0.0.1:1'];
-    const { code, json } = await run(installation, `${add} --json`, { edgeUrls, timeoutMs: 1_500 });
+    const { code, json } = await run(installation, `${add} --json`, { edgeUrls, timeoutMs: 6_000 });
     expect(code).toBe(1);
     expect(json).toMatchObject({
       done: false,
@@ -231,12 +234,12 @@ describe('what is not done everywhere is said', () => {
     expect(code).toBe(1);
     expect(out).toMatch(/not ready: it has others\n[\s\S]*does so on SIGHUP/);
     for (const edge of installation.edges) edge.reload();
-    await vi.waitFor(async () => expect((await run(installation, 'list')).code).toBe(0), { timeout: 5_000 });
+    await vi.waitFor(async () => expect((await run(installation, 'list')).code).toBe(0), { timeout: 15_000 });
   });
 
   test('a lane that nobody works on is not told, and what tells it is', async () => {
     const installation = await start();
-    const { code, out } = await run(installation, add, { lanesUrl: 'http://127.0.0.1:1', timeoutMs: 5_000 });
+    const { code, out } = await run(installation, add, { lanesUrl: 'http://127.0.0.1:1' });
     expect(code).toBe(1);
     expect(out).toContain('lane northwind: failed: Cannot reach http://127.0.0.1:1/lanes');
     expect(out).toContain('`hookwatch apply --tenant northwind` tells its lane.');

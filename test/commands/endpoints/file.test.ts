@@ -41,7 +41,7 @@ test('several writers at once lose nothing of each other', async () => {
   const wanted = writers.flatMap((name) => Array.from({ length: 10 }, (_, count) => `${name}-${count}`));
   expect(namesIn(file).sort()).toEqual(wanted.sort());
   expect(readEndpointsFile(file).content.revision).toBe(40);
-});
+}, 60_000);
 
 test('killed before whichever step, and in the middle of a write, it leaves the file before or the file after', async () => {
   const begin = async () => {
@@ -70,7 +70,7 @@ test('killed before whichever step, and in the middle of a write, it leaves the 
     expect(statSync(file).mode & 0o777).toBe(0o600);
   }
   expect([...outcomes].sort()).toEqual(['first-0', 'first-0,second-0']);
-}, 60_000);
+}, 180_000);
 
 test('who finds somebody at work waits, and gives up when that lasts', async () => {
   const file = newFile();
