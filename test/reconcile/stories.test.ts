@@ -174,7 +174,7 @@ function check(world: World, { eventName, account, body }: ToldClaim): void {
 
 const stories = process.env.STORY_SEED
   ? [Number(process.env.STORY_SEED)]
-  : Array.from({ length: 150 }, (_, at) => at + 1);
+  : Array.from({ length: 60 }, (_, at) => at + 1);
 
 test('whatever happens meanwhile, claims are right, and in the end the state is what the API shows', async () => {
   let kills = 0;
@@ -208,5 +208,5 @@ test('whatever happens meanwhile, claims are right, and in the end the state is 
     }
   }
   // Otherwise nothing was tried.
-  if (stories.length > 1) expect(Math.min(kills, claims, deletions)).toBeGreaterThan(50);
+  if (stories.length > 1) expect(Math.min(kills, claims, deletions)).toBeGreaterThan(20);
 });
