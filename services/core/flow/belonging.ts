@@ -9,7 +9,7 @@ import type { Fact } from '../providers/provider.ts';
 import { providers } from '../providers/providers.ts';
 import type { Delivery } from '../records/generated.ts';
 import type { StepContext } from './context.ts';
-import { chainOf } from './hierarchy.ts';
+import { levelsMax, parentOf } from './hierarchy.ts';
 import { homesOf } from './receivers.ts';
 
 /** What decides whether a fact is the tenant's. */
@@ -42,10 +42,17 @@ export function awaitedBy(context: StepContext, { account, parent, time }: Claim
   return awaited(context, parent, time);
 }
 
+/** As chainOf, without a list: it is asked of every delivery. */
 function awaited({ state, settings }: StepContext, account: string, time: number): string | undefined {
   const { accounts } = homesOf(settings);
-  const isHome = (name: string) => accounts.has(name.toUpperCase()) || isConfirmed(name);
-  const isConfirmed = (name: string) => state.parents.get('', name)?.confirmed === true;
-  const { chain, complete } = chainOf(state, account, time, isHome);
-  return complete ? undefined : chain.at(-1)!;
+  let last = account;
+  let next: string | undefined = account;
+  for (let level = 0; next !== undefined && level < levelsMax; level++) {
+    last = next;
+    if (accounts.has(last) || accounts.has(last.toUpperCase())) return undefined;
+    const parentage = state.parents.get('', last);
+    if (parentage?.confirmed) return undefined;
+    next = parentage && parentOf(parentage, time);
+  }
+  return next === undefined ? last : account;
 }

@@ -39,15 +39,15 @@ export function noteBody(context: StepContext, identity: string, receivedAt: num
 export function forgetBodies({ state, settings }: StepContext, watermark: number): void {
   for (let day = state.bodies.firstGroup(); day !== undefined; day = state.bodies.firstGroup()) {
     if (day >= dayOf(watermark - settings.replay_ms)) return;
-    count(state, 'bodies', 'remembered', -state.bodies.group(day).size);
     state.bodies.deleteGroup(day);
   }
 }
 
 /** The latest of them within replay_ms. What another edge received later may come earlier. */
 function lastOf(state: FlowState, identity: string, receivedAt: number, replayMs: number): number | undefined {
-  for (let at = receivedAt + dayMs; at > receivedAt - replayMs - dayMs; at -= dayMs) {
-    const last = state.bodies.get(dayOf(at), identity);
+  const first = Number(state.bodies.firstGroup() ?? Number.POSITIVE_INFINITY);
+  for (let day = Math.floor(receivedAt / dayMs) + 1; day >= first; day--) {
+    const last = state.bodies.get(nameOf(day), identity);
     if (last !== undefined) return receivedAt - last <= replayMs ? last : undefined;
   }
   return undefined;
@@ -57,13 +57,15 @@ function remember(state: FlowState, identity: string, receivedAt: number): void 
   const day = dayOf(receivedAt);
   const known = state.bodies.get(day, identity);
   if (known === undefined) {
-    const isFull = (state.counts.get('bodies', 'remembered') ?? 0) >= bodiesMax;
-    count(state, 'bodies', isFull ? 'unremembered' : 'remembered');
-    if (isFull) return;
+    if (state.bodies.size >= bodiesMax) return count(state, 'bodies', 'unremembered');
   }
   state.bodies.set(day, identity, Math.max(known ?? 0, receivedAt));
 }
 
 function dayOf(time: number): string {
-  return String(Math.floor(time / dayMs)).padStart(6, '0');
+  return nameOf(Math.floor(time / dayMs));
+}
+
+function nameOf(day: number): string {
+  return String(day).padStart(6, '0');
 }

@@ -80,7 +80,7 @@ function workFact(
   delivery: Delivery,
   stated: Fact,
   when: EventTime,
-  remarks: readonly string[] = [],
+  remarks: readonly string[] = none,
 ): Worked {
   const { state, settings } = context;
   const { time, basis, flag } = when;
@@ -102,18 +102,16 @@ function workFact(
   // Behind the lateness windows are closed: the event is kept and counted, and changes nothing that was said.
   const tooLate = time < metaOf(state).watermark - settings.lateness_ms;
   const again = noteAgain(context, statement, fact.action);
-  const flags = [
-    ...new Set([
-      ...delivery.flags,
-      ...(flag ? [flag] : []),
-      ...observation.flags,
-      ...fact.flags,
-      ...flagsOf(fact),
-      ...(again ? [again] : []),
-      ...remarks,
-      ...(tooLate ? ['too_late'] : []),
-    ]),
-  ];
+  const flags = distinct(
+    delivery.flags,
+    flag ? [flag] : none,
+    observation.flags,
+    fact.flags,
+    flagsOf(fact),
+    again ? [again] : none,
+    remarks,
+    tooLate ? ['too_late'] : none,
+  );
   const memory: EventMemory = {
     event,
     firstReceivedAt: delivery.received_at,
@@ -134,6 +132,14 @@ function workFact(
   observe(context, occurrence, observation, tooLate);
   if (!tooLate) relate(context, occurrence, observation.creation);
   return { event, settled };
+}
+
+const none: readonly string[] = [];
+
+/** Mostly there are none, or those of one. */
+function distinct(...lists: (readonly string[])[]): string[] {
+  const all = lists.filter(({ length }) => length > 0);
+  return all.length === 0 ? [] : [...new Set(all.flat())];
 }
 
 /** A body that came before, unless it was fetched: a comparison may tell the same every day. */

@@ -15,7 +15,7 @@ import { type FlowState, metaOf } from './state.ts';
 /** What was seen of one account: beyond it what lies within a span is forgotten first, then the oldest. */
 const seenMax = 64;
 /** Levels of accounts that are looked through: more are a circle. */
-const levelsMax = 32;
+export const levelsMax = 32;
 
 const nothing: Parentage = { seen: [], spans: [], made: 0, confirmed: false };
 
@@ -46,9 +46,10 @@ export function confirmAccount({ state }: StepContext, account: string): boolean
 }
 
 /** Directly above an account at a time; undefined where nothing was ever seen. After a deletion: what was before it. */
-export function parentAt(state: FlowState, account: string, time: number): string | undefined {
-  const seen = state.parents.get('', account)?.seen ?? [];
-  if (seen.length === 0) return undefined;
+export function parentOf({ seen }: Parentage, time: number): string | undefined {
+  const newest = seen.at(-1);
+  if (newest === undefined) return undefined;
+  if (newest.time <= time && newest.parent !== '') return newest.parent;
   const past = seen.findLast((one) => one.time <= time && one.parent !== '');
   return (past ?? seen.find(({ parent }) => parent !== ''))?.parent;
 }
@@ -62,10 +63,11 @@ export function chainOf(
 ): { chain: string[]; complete: boolean } {
   const chain: string[] = [];
   let next: string | undefined = account;
-  while (next !== undefined && next !== '' && chain.length < levelsMax && !chain.includes(next)) {
+  while (next !== undefined && chain.length < levelsMax && !chain.includes(next)) {
     chain.push(next);
     if (isTop(next)) return { chain, complete: true };
-    next = parentAt(state, next, time);
+    const parentage = state.parents.get('', next);
+    next = parentage && parentOf(parentage, time);
   }
   return { chain, complete: false };
 }

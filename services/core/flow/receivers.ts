@@ -19,8 +19,8 @@ interface Lookup {
   homes: Homes;
   /** Endpoints by provider and event. */
   endpoints: Map<string, Endpoint[]>;
-  /** The same by provider and what the event is about: `Server` for `Server.Created`. */
-  about: Map<string, Endpoint[]>;
+  /** Their owners by provider and what the event is about: `Server` for `Server.Created`. */
+  owners: Map<string, readonly string[]>;
 }
 
 /** Accounts that are the tenant's by its settings, in upper case, and the providers that have a root among them. */
@@ -45,11 +45,16 @@ function lookupOf(settings: Settings): Lookup {
         providers: new Set(settings.roots.map((name) => name.slice(0, name.indexOf(':')))),
       },
       endpoints: Map.groupBy(settings.endpoints, ({ provider, event }) => `${provider}|${event}`),
-      about: Map.groupBy(settings.endpoints, ({ provider, event }) => `${provider}|${aboutOf(event)}`),
+      owners: ownersByEvent(settings.endpoints),
     };
     lookups.set(settings, lookup);
   }
   return lookup;
+}
+
+function ownersByEvent(endpoints: readonly Endpoint[]): Map<string, readonly string[]> {
+  const byEvent = Map.groupBy(endpoints, ({ provider, event }) => `${provider}|${aboutOf(event)}`);
+  return new Map([...byEvent].map(([event, list]) => [event, [...new Set(list.map(ownerOf))]]));
 }
 
 /** Whoever has an endpoint of its own is the tenant's too. */
@@ -79,12 +84,11 @@ export function receiversOf(state: FlowState, settings: Settings, told: Told): E
  */
 export function mayHaveTwin(state: FlowState, settings: Settings, told: Told, owner: string): boolean {
   if (settings.endpoints.length === 0) return true;
-  const { about } = lookupOf(settings);
-  const candidates = about.get(`${told.provider}|${aboutOf(told.eventName)}`) ?? [];
-  const others = candidates.filter((endpoint) => !isSame(ownerOf(endpoint), owner));
+  const owners = lookupOf(settings).owners.get(`${told.provider}|${aboutOf(told.eventName)}`) ?? [];
+  const others = owners.filter((other) => !isSame(other, owner));
   if (others.length === 0) return false;
   const { chain, complete } = chainOf(state, told.account, told.time, (name) => isRoot(settings, name));
-  return !complete || others.some((endpoint) => chain.some((name) => isSame(name, ownerOf(endpoint))));
+  return !complete || others.some((other) => chain.some((name) => isSame(name, other)));
 }
 
 export function isRoot(settings: Settings, account: string): boolean {

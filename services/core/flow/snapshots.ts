@@ -124,8 +124,9 @@ function replace(context: StepContext, fact: Fact, before: SnapshotState, after:
 
 function save({ state, settings }: StepContext, fact: Fact, list: SnapshotState[]): void {
   const key = keyOf(fact);
+  const isPlanned = state.snapshots.get(fact.account, key) !== undefined;
   state.snapshots.set(fact.account, key, list);
-  planExpiry(state, settings, { table: 'snapshots', group: fact.account, key });
+  if (!isPlanned) planExpiry(state, settings, { table: 'snapshots', group: fact.account, key });
 }
 
 function keyOf({ entity, key }: Fact): string {

@@ -116,8 +116,8 @@ function summarizeIdentity(state: FlowState): Pick<LaneSummary, 'losses' | 'reme
     remembered: {
       waiting: counted('pending', 'kept') - refused,
       refused,
-      bodies: counted('bodies', 'remembered'),
-      twins: counted('twins', 'remembered'),
+      bodies: state.bodies.size,
+      twins: state.twins.size,
     },
     forgotten: {
       waiting: counted('pending', 'overflowed') + counted('pending', 'evicted'),

@@ -70,7 +70,6 @@ export function rememberForTwins(
   state.twins.set(identity, event, group);
   state.twinMinutes.set(minute, event, identity);
   if (expected.length > 0) state.unjudged.set(minute, event, identity);
-  count(state, 'twins', 'remembered');
   count(state, 'twins', 'made');
   return true;
 }
@@ -100,7 +99,7 @@ function isBefore(one: TwinGroup, other: TwinGroup): boolean {
 }
 
 function makeRoom(state: FlowState): void {
-  while ((state.counts.get('twins', 'remembered') ?? 0) >= groupsMax) {
+  while (state.twinMinutes.size >= groupsMax) {
     const minute = state.twinMinutes.firstGroup();
     if (minute === undefined) return;
     count(state, 'twins', 'forgotten', state.twinMinutes.group(minute).size);
@@ -109,9 +108,7 @@ function makeRoom(state: FlowState): void {
 }
 
 function forgetMinute(state: FlowState, minute: string): void {
-  const events = state.twinMinutes.group(minute);
-  count(state, 'twins', 'remembered', -events.size);
-  for (const [event, identity] of events) state.twins.delete(identity, event);
+  for (const [event, identity] of state.twinMinutes.group(minute)) state.twins.delete(identity, event);
   state.twinMinutes.deleteGroup(minute);
   state.unjudged.deleteGroup(minute);
 }
