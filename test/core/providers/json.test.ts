@@ -61,7 +61,9 @@ test('every reject for bytes or syntax says where, and quotes nothing', () => {
       const secret = '{"password":"hunter2","next":[true,{"a":null}],"pin":"hunter2"}';
       const parsed = parse(secret.slice(0, at) + odd + secret.slice(at));
       if (parsed.ok) return;
-      expect(parsed.detail).toMatch(/^(not valid JSON at character \d+|the body ends too early|the body is (null|an? \w+))$/);
+      expect(parsed.detail).toMatch(
+        /^(not valid JSON at character \d+|the body ends too early|the body is (null|an? \w+))$/,
+      );
       expect(parsed.detail).not.toContain('hunter2');
     }),
     { numRuns: 500 },
