@@ -57,7 +57,7 @@ const textsOf = (headers: KafkaMessage['headers']) =>
 test('@kafkajs/confluent-schema-registry decodes every record of every topic', async () => {
   const registry = new SchemaRegistry({ host: topics.registryUrl });
   const consumed = await consumeAll();
-  expect(topics.records.size).toBe(10);
+  expect(topics.records.size).toBe(16);
   expect(new Set(consumed.map(({ partition }) => partition)).size).toBe(3);
   for (const [topic, written] of topics.records) {
     const found = consumed.filter((message) => message.topic === topic);

@@ -2,10 +2,11 @@
 import { pino } from 'pino';
 import { vi } from 'vitest';
 import { createConsole } from '../../services/console/console.ts';
+import type { Output } from '../../services/core/flow/context.ts';
 import { type LaneRecord, step } from '../../services/core/flow/flow.ts';
 import { createState } from '../../services/core/flow/state.ts';
 import { headersOfOutput, headersOfPlace } from '../../services/core/records/cloudevents.ts';
-import { encode, type RecordKind } from '../../services/core/records/codec.ts';
+import { encode, outputKinds, type RecordKind } from '../../services/core/records/codec.ts';
 import type { RecordTypes } from '../../services/core/records/generated.ts';
 import { placeOf } from '../../services/core/records/place.ts';
 import { serve } from '../../services/http.ts';
@@ -15,6 +16,7 @@ import { createMemoryLog } from '../../services/ports/log/memory.ts';
 import { wantedTopics } from '../../services/ports/log/topics.ts';
 import { accountBody, alertBody, iso, laneOf, serverBody, startMs } from '../core/flow/lane.ts';
 import { startKafka, type TestKafka } from '../kafka/broker.ts';
+import { fixture } from '../ports/warehouse/records.ts';
 
 export interface Topics {
   broker: TestKafka;
@@ -50,6 +52,10 @@ export async function fillTopics(): Promise<Topics> {
     const lane = laneRecords(tenant);
     await append(lanes.topics.records, tenant, lane.map(asEdgesWrite));
     const outputs = Map.groupBy(step(createState(), lane).outputs, ({ kind }) => kind);
+    // Of kinds that no such lane leads to there is one, as it might be.
+    for (const kind of outputKinds) {
+      if (!outputs.has(kind)) outputs.set(kind, [{ kind, value: fixture(kind, { tenant }) } as Output]);
+    }
     for (const [kind, made] of outputs) {
       const batch = made.map((output) => ({
         ...framed(output.kind, output.value as never),
