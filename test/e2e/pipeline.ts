@@ -73,6 +73,8 @@ export async function startPipeline(
   openWay: (journal: Log) => Promise<Way> = wayInMemory,
 ): Promise<Pipeline> {
   const time = createTestTime(Date.UTC(2026, 0, 5, 9));
+  // A sink would do it. On a busy machine a database of its own takes longer for its tables than rows may take to be stored.
+  await warehouse.migrate();
   const edge = await startTestEdge({
     time,
     tenants: [tenant({ name: tenantName, endpoints, roots: ['centurylink:DEMO', 'centurylink:ALTD'] })],
