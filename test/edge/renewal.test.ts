@@ -73,7 +73,7 @@ test('SIGHUP brings the renewed certificate, and the edge goes on', async () => 
   expect(await run(simulate, { ...env, NODE_EXTRA_CA_CERTS: caFile })).toMatchObject({ code: 0 });
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
-});
+}, 60_000);
 
 test('with a pair that cannot be served it does not start, and says why', async () => {
   const files = writeCertificate({ ...authority.issue(), key: authority.issue().key });
