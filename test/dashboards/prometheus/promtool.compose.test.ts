@@ -35,7 +35,10 @@ describe.each(both)('promtool $version', ({ promtool }) => {
   test.each(['prometheus.yml', 'prometheus.host.yml'])('takes %s and its rules', (file) => {
     const { status, says } = run(promtool, ['check', 'config', '--lint=all', '--lint-fatal', file]);
     expect(says).not.toMatch(/warning|FAILED/i);
-    expect({ status, says }).toMatchObject({ status: 0, says: expect.stringContaining('SUCCESS: 2 rule files found') });
+    expect({ status, says }).toMatchObject({
+      status: 0,
+      says: expect.stringContaining(`SUCCESS: ${ruleFiles.size} rule files found`),
+    });
   });
 
   test('sees each alert fire, and not fire', () => {

@@ -44,7 +44,7 @@ export interface Mutation {
 }
 
 /** Of zeros and ones the highest is 0 where their sum is: which of the two is taken shows in no alert. */
-const ofFlags = new Set(['LaneNotWorking', 'LaneWithoutWorker']);
+const ofFlags = new Set(['LaneNotWorking', 'LaneWithoutWorker', 'EndpointSilent']);
 
 /** Each rule with each of its thresholds, selectors, durations and labels changed, one at a time. */
 export function mutationsOf(rule: Rule): Mutation[] {
