@@ -1,5 +1,6 @@
 /** A lane as an edge writes it, made of the simulator's life of a small reseller: frames, with a tick every second. */
 import { hash } from 'node:crypto';
+import { centurylinkEvents } from '../services/core/providers/centurylink/event-names.ts';
 import { encode } from '../services/core/records/codec.ts';
 import type { Control, Delivery } from '../services/core/records/generated.ts';
 import type { EventName } from '../services/simulator/item.ts';
@@ -11,7 +12,13 @@ const signature = `${'A'.repeat(342)}==`;
 
 const settings = {
   roots: ['centurylink:NWND'],
-  endpoints: [],
+  endpoints: centurylinkEvents.map((event) => ({
+    name: event.toLowerCase().replace('.', '-'),
+    provider: 'centurylink',
+    event,
+    account: 'NWND',
+    recursive: true,
+  })),
   rules: { 'account-created-then-servers': { servers: 5, within_ms: 3_600_000 } },
   time: { past_ms: 3_600_000, future_ms: 60_000 },
   slack_ms: 2_000,
@@ -21,12 +28,12 @@ const settings = {
 export interface LaneWriter {
   /** What was written, less what the caller has taken out. */
   readonly frames: Buffer[];
-  post(event: EventName, body: Buffer, receivedAt: number): void;
+  post(event: EventName, body: Buffer, receivedAt: number, more?: Partial<Delivery>): void;
   tick(receivedAt: number): void;
 }
 
 /** Numbers and encodes records as an edge does; the lane begins with its settings and a boot. */
-export function createLaneWriter(startMs: number, tenant = northwind): LaneWriter {
+export function createLaneWriter(startMs: number, tenant = northwind, more: object = {}): LaneWriter {
   const boot = hash('sha256', tenant).slice(0, 16);
   const frames: Buffer[] = [];
   let next = 0;
@@ -39,12 +46,12 @@ export function createLaneWriter(startMs: number, tenant = northwind): LaneWrite
     const unused = { edge: '', predecessor: '', time: null, catching_up: false, document: '', idempotency_id: '' };
     frames.push(encode('control', { ...place(receivedAt), ...unused, remark: '', ...parts }));
   };
-  control(startMs, { kind: 'settings', document: JSON.stringify(settings) });
+  control(startMs, { kind: 'settings', document: JSON.stringify({ ...settings, ...more }) });
   control(startMs, { kind: 'boot', edge: 'edge-1' });
   return {
     frames,
     tick: (receivedAt) => control(receivedAt, { kind: 'tick', time: receivedAt }),
-    post(event, body, receivedAt) {
+    post(event, body, receivedAt, more = {}) {
       const delivery: Delivery = {
         ...place(receivedAt),
         endpoint: event.toLowerCase().replace('.', '-'),
@@ -63,6 +70,7 @@ export function createLaneWriter(startMs: number, tenant = northwind): LaneWrite
         },
         body,
         flags: [],
+        ...more,
       };
       frames.push(encode('delivery', delivery));
     },

@@ -10,7 +10,7 @@ const dayMs = 86_400_000;
 export function introduceAccount(world: World, serverCount: number): Happening {
   const { estate, random, old, startMs } = world;
   const parent = old.length > 0 && random.chance(0.2) ? random.pick(old).alias : estate.root;
-  const account = estate.createAccount(parent);
+  const account = estate.createAccount(world.branch !== undefined && random.chance(0.5) ? world.branch : parent);
   old.push(account);
   world.accounts.push(account);
   for (let count = random.between(1, 3); count > 0; count -= 1) {

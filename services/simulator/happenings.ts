@@ -11,7 +11,7 @@ import {
 import type { Happening } from './item.ts';
 
 export function tellAccount(event: `Account.${'Created' | 'Updated' | 'Deleted'}`, account: Account): Happening {
-  return { event, ...about(account, account.alias), body: encodeAccount(account) };
+  return { event, ...about(account, account.alias), parent: account.parentAlias, body: encodeAccount(account) };
 }
 
 export function tellUser(event: `User.${'Created' | 'Updated' | 'Deleted'}`, user: User): Happening {

@@ -19,7 +19,11 @@ export type Label =
   | 'alert-opened'
   | 'alert-closed'
   /** An opening whose closing never comes. */
-  | 'alert-never-closed';
+  | 'alert-never-closed'
+  /** The sub-account that has endpoints of its own shows itself: it is there in every run. */
+  | 'branch'
+  /** Genuine, of an account that is nobody's here. */
+  | 'stranger';
 
 /** One delivery that the provider makes. */
 export interface Item {
@@ -32,6 +36,12 @@ export interface Item {
   subject: string;
   body: Buffer;
   label?: Label;
+  /** Of an account: alias of the account above it. */
+  parent?: string;
+  /** The sub-account's endpoint; unset: the root's. */
+  to?: 'branch';
+  /** What is told at both has the same number; unset: it is told at the root's endpoint alone. */
+  unit?: number;
 }
 
 /** An item without its time: that is given when it is sent. */

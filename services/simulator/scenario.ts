@@ -2,9 +2,11 @@
  * A small reseller's life as its provider tells it: sub-accounts, users, servers over their life, CPU alerts, and among
  * them one labelled fraud and what resembles it. Pure: the same options give the same bytes, on every machine.
  */
+import { type Branch, introduceBranch, tellTwice } from './branch.ts';
 import { scheduleCast } from './cast.ts';
 import * as customers from './customers.ts';
 import { createEstate } from './estate.ts';
+import { tellAccount, tellServer } from './happenings.ts';
 import type { Happening, Item } from './item.ts';
 import { createRandom } from './random.ts';
 import { createSchedule } from './schedule.ts';
@@ -25,7 +27,14 @@ export interface ScenarioOptions {
   detectionServers?: number;
   /** Distinct servers of the fraud; default 8, and more than the rule needs. */
   fraudServers?: number;
+  /** A sub-account that has endpoints of its own, and the events that they are told of. */
+  branch?: Branch | undefined;
+  /** Genuine deliveries of somebody else's account arrive as well. */
+  strangers?: boolean;
 }
+
+/** An account that no settings of a demo name. */
+const strangersParent = 'FRGN';
 
 /** Shares in percent of what happens of its own accord. The rest are changes of servers, as in reality. */
 const shares: { percent: number; act: (world: World, nowMs: number) => Happening | undefined }[] = [
@@ -47,12 +56,15 @@ export function* generateScenario(options: ScenarioOptions): Generator<Item, voi
   const { rate, seconds, detectionServers = 5, fraudServers = Math.max(8, detectionServers + 3) } = options;
   const total = Math.round(rate * seconds);
   const world = createWorld(options, Math.max(1, Math.min(2, detectionServers - 2)));
+  if (options.branch) introduceBranch(world, options.branch);
   scheduleEstate(world, total, rate);
   scheduleOneOfEach(world);
   scheduleCast(world, { fraudServers, detectionServers });
+  if (options.strangers) scheduleStranger(world);
   for (let index = 0; index < total; index += 1) {
     const atMs = Math.floor(((index + world.random.fraction()) * 1_000) / rate);
-    yield { atMs, ...(world.schedule.take(atMs) ?? live(world, atMs)) };
+    const happening = world.schedule.take(atMs) ?? live(world, atMs);
+    yield { atMs, ...(options.branch ? tellTwice(world, options.branch, happening, atMs, index) : happening) };
   }
 }
 
@@ -63,7 +75,7 @@ export function runTagOf(seed: number, startMs: number): string {
   return `R${number.toString(36).toUpperCase().padStart(5, '0')}`;
 }
 
-function createWorld({ seed, startMs, seconds, root }: ScenarioOptions, serversOfNewcomerMax: number): World {
+function createWorld({ seed, startMs, seconds, root, branch }: ScenarioOptions, serversOfNewcomerMax: number): World {
   const random = createRandom(seed);
   const estate = createEstate({ random, tag: runTagOf(seed, startMs), root });
   const people = { old: [], accounts: [], users: [], residents: [] };
@@ -74,6 +86,7 @@ function createWorld({ seed, startMs, seconds, root }: ScenarioOptions, serversO
     startMs,
     runMs: seconds * 1_000,
     serversOfNewcomerMax,
+    branch: branch?.alias,
     ...people,
   };
 }
@@ -96,6 +109,16 @@ function scheduleOneOfEach(world: World): void {
   schedule.add(400, (nowMs) => servers.createServer(world, nowMs));
   schedule.add(0.1 * runMs, (nowMs) => customers.createTrialAccount(world, nowMs));
   schedule.add(0.5 * runMs, (nowMs) => servers.deleteServer(world, nowMs));
+}
+
+/** Somebody else's account and one of its servers: the provider signs for all of its customers with one key. */
+function scheduleStranger({ estate, schedule, runMs, startMs }: World): void {
+  const account = estate.createAccount(strangersParent);
+  schedule.add(0.2 * runMs, () => ({ ...tellAccount('Account.Updated', account), label: 'stranger' }));
+  schedule.add(0.4 * runMs, (nowMs) => {
+    const server = estate.createServer(account, startMs + nowMs);
+    return { ...tellServer('Server.Created', server), label: 'stranger' };
+  });
 }
 
 function live(world: World, nowMs: number): Happening {

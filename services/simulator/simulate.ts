@@ -60,6 +60,8 @@ export interface SimulationOptions {
 
 export interface SimulationResult {
   counts: Counts;
+  /** Names of the endpoints to which deliveries were sent, by event: the root's, and the sub-account's own. */
+  endpoints: { root: Map<EventName, string>; branch: Map<EventName, string> };
   /** Stands in the name of everything that the run made. */
   runTag: string;
   seconds: number;
@@ -85,19 +87,23 @@ const defaultRule: Rule = { servers: 5, within_ms: 3_600_000 };
 export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
   const { tenant, baseUrl, rate, seconds, seed, startMs = Date.now(), inFlightMax = 256 } = options;
   const clock = options.clock ?? createSystemClock();
-  const { root, tokens } = findTargets(tenant);
+  const { root, branch, targets } = findTargets(tenant);
   const rule = tenant.rules?.['account-created-then-servers'] ?? defaultRule;
   const sender = createTrustedSender(options, inFlightMax);
   await expectListener(baseUrl);
   const ledger = options.ledgerFile === undefined ? undefined : openWritableLedger(options.ledgerFile);
-  const tally = createTally(rule);
+  const tally = createTally(rule, branch === undefined ? [root] : [root, branch]);
   const progress = createProgress(options.out, clock, tally.totals);
   const send = async (item: Item) => {
-    const token = tokens.get(item.event);
+    const token = targets[item.to ?? 'root'].get(item.event)?.token;
     if (token === undefined) return tally.skip();
     tally.add(item, await sender.send(item, token, ledger));
   };
-  const scenario = { seed, startMs, rate, seconds, root, detectionServers: rule.servers };
+  const scenario = {
+    ...{ seed, startMs, rate, seconds, root, strangers: true },
+    detectionServers: rule.servers,
+    branch: branch === undefined ? undefined : { alias: branch, events: new Set(targets.branch.keys()) },
+  };
   const items = generateScenario(
     options.fraudServers === undefined ? scenario : { ...scenario, fraudServers: options.fraudServers },
   );
@@ -111,7 +117,8 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
       ...(options.signal && { signal: options.signal }),
     });
     const elapsedSeconds = (clock.now() - startedMs) / 1_000;
-    return { counts: tally.counts(), runTag: runTagOf(seed, startMs), seconds: elapsedSeconds, lateMsMax };
+    const endpoints = { root: namesOf(targets.root), branch: namesOf(targets.branch) };
+    return { counts: tally.counts(), endpoints, runTag: runTagOf(seed, startMs), seconds: elapsedSeconds, lateMsMax };
   } finally {
     progress.end();
     sender.close();
@@ -119,24 +126,52 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   }
 }
 
-/** The reseller's root account, and for each event the token of the endpoint that hears of its sub-accounts. */
-function findTargets(tenant: SimulationTenant): { root: string; tokens: Map<EventName, string> } {
-  const root = tenant.roots.find((name) => name.startsWith('centurylink:'))?.slice('centurylink:'.length);
+interface Target {
+  name: string;
+  token: string;
+}
+
+interface Targets {
+  root: string;
+  /** Alias of a sub-account that has endpoints of its own, the first of several; undefined: none has. */
+  branch: string | undefined;
+  /** By event. */
+  targets: { root: Map<EventName, Target>; branch: Map<EventName, Target> };
+}
+
+/** The reseller's root account, and for each event the endpoints that hear of its sub-accounts. */
+function findTargets(tenant: SimulationTenant): Targets {
+  const root = tenant.roots
+    .find((name) => name.startsWith('centurylink:'))
+    ?.slice('centurylink:'.length)
+    .toUpperCase();
   const heard = tenant.endpoints.filter(
     ({ provider, recursive, token }) => provider === 'centurylink' && recursive && token,
   );
-  const tokens = centurylinkEvents.flatMap((event): [EventName, string][] => {
-    const endpoint = heard.find((candidate) => candidate.event === event);
-    return endpoint?.token ? [[event, endpoint.token]] : [];
-  });
-  if (root === undefined || tokens.length === 0) {
+  const branch = heard.find(({ account }) => account.toUpperCase() !== root)?.account.toUpperCase();
+  const targetsOf = (isMeant: (account: string) => boolean) =>
+    new Map(
+      centurylinkEvents.flatMap((event): [EventName, Target][] => {
+        const found = heard.find((endpoint) => endpoint.event === event && isMeant(endpoint.account.toUpperCase()));
+        return found?.token ? [[event, { name: found.name, token: found.token }]] : [];
+      }),
+    );
+  const targets = {
+    root: targetsOf((account) => account === root),
+    branch: targetsOf((account) => account === branch),
+  };
+  if (root === undefined || targets.root.size === 0) {
     throw new SimulationError(
       'NO_ENDPOINTS',
       `Cannot simulate tenant ${tenant.name}: hookwatch.yaml must give it a root centurylink:<account> and endpoints ` +
-        'of centurylink with recursive: true and a plain token',
+        'of that account with recursive: true and a plain token',
     );
   }
-  return { root: root.toUpperCase(), tokens: new Map(tokens) };
+  return { root, branch, targets };
+}
+
+function namesOf(targets: Map<EventName, Target>): Map<EventName, string> {
+  return new Map([...targets].map(([event, { name }]) => [event, name]));
 }
 
 function createTrustedSender({ baseUrl, privateKeyPem }: SimulationOptions, connectionsMax: number) {

@@ -1,7 +1,10 @@
+import type { EventName } from './item.ts';
 import type { Counts } from './tally.ts';
 
 export interface SummaryOptions {
   counts: Counts;
+  /** Names of the endpoints, by event. */
+  endpoints: { root: Map<EventName, string>; branch: Map<EventName, string> };
   /** Stands in the name of everything that the run made. */
   runTag: string;
   seconds: number;
@@ -40,6 +43,7 @@ export function formatSummary(options: SummaryOptions): string {
     '',
     ...describeFacts(counts),
     '',
+    ...describeCopies(options),
     ...describeDetections(counts),
     '',
     `Hold it against ClickHouse (names of this run contain ${options.runTag}):`,
@@ -53,19 +57,29 @@ export function formatSummary(options: SummaryOptions): string {
 
 /** Queries that must answer what this run counted, once all of it was worked. */
 export function listChecks(counts: Counts, runTag: string): Check[] {
-  const { fraud, alerts, events, detections } = counts;
+  const { fraud, alerts, deliveries, events, detections } = counts;
   const accountsOfRun = `account LIKE 'centurylink:${runTag}%'`;
   const expectedDetections = [...detections].map(([account, servers]) => `centurylink:${account}, count ${servers}`);
   return [
     {
       what: 'deliveries by event',
-      expected: formatCounts(events),
+      expected: formatCounts(deliveries),
       sql: `SELECT event_name, count() FROM hookwatch.deliveries WHERE body ILIKE '%${runTag}%' GROUP BY event_name ORDER BY event_name`,
     },
     {
       what: 'events by type',
       expected: formatCounts(events),
       sql: `SELECT type, count() FROM hookwatch.events WHERE ${accountsOfRun} GROUP BY type ORDER BY type`,
+    },
+    {
+      what: 'copies of an event at another endpoint',
+      expected: String(counts.twins),
+      sql: `SELECT sum(length(deliveries) - 1) FROM hookwatch.events WHERE ${accountsOfRun}`,
+    },
+    {
+      what: 'deliveries that wait, of an account that is not known',
+      expected: String(counts.pending),
+      sql: `SELECT count() FROM hookwatch.deliveries_pending WHERE body ILIKE '%${runTag}%'`,
     },
     {
       what: 'accounts',
@@ -118,6 +132,24 @@ function describeFacts({ events, accounts, serversCreated, alerts }: Counts): st
     ...[...events].sort(byName).map(([name, count]) => `  ${name.padEnd(width)} ${String(count).padStart(8)}`),
     `  ${accounts.size} accounts, ${serversCreated.size} distinct servers created`,
     `  ${alerts.opened} alerts opened, ${alerts.closed} closed, ${alerts.opened - alerts.closed} never closed`,
+  ];
+}
+
+/** What the loss meter must find once ten minutes have passed: rows are of hours, so of all runs within one. */
+function describeCopies({ counts, endpoints }: SummaryOptions): string[] {
+  const lost = [...counts.copies].sort(byName).flatMap(([event, { both, rootOnly, branchOnly }]) => {
+    const [root, branch] = [endpoints.root.get(event) ?? '', endpoints.branch.get(event) ?? ''];
+    return [
+      { endpoint: branch, of: both + rootOnly, lost: rootOnly },
+      { endpoint: root, of: both + branchOnly, lost: branchOnly },
+    ].filter((row) => row.lost > 0);
+  });
+  if (counts.copies.size === 0) return [];
+  return [
+    `Told at two endpoints: ${counts.twins} events came to both. What came to one alone is in hookwatch.losses after ten minutes:`,
+    ...lost.map((row) => `  ${row.lost} of ${row.of} lost at ${row.endpoint}`),
+    ...(lost.length === 0 ? ['  nothing'] : []),
+    '',
   ];
 }
 

@@ -22,6 +22,8 @@ export interface World {
   runMs: number;
   /** A new customer has at most so many servers, for it must not look like a fraud. */
   serversOfNewcomerMax: number;
+  /** Alias of a sub-account of the root that has endpoints of its own; unset: there is none. */
+  branch: string | undefined;
   /** Accounts that were there before the start: only they keep growing. */
   old: Account[];
   /** Those and the new ones. */

@@ -8,6 +8,13 @@ const counts: Counts = {
   accepted: 3,
   outcomes: new Map([['202', 3]]),
   unsubscribed: 0,
+  deliveries: new Map([
+    ['Account.Created', 1],
+    ['Server.Created', 2],
+  ]),
+  twins: 0,
+  pending: 0,
+  copies: new Map(),
   events: new Map([
     ['Account.Created', 1],
     ['Server.Created', 2],
@@ -22,17 +29,26 @@ const counts: Counts = {
 
 test('what the simulator prints is read as it was meant', () => {
   const checks = readChecks(
-    formatSummary({ counts, runTag: 'R1', seconds: 1, lateMsMax: 0, clickhouseUrl: 'http://a' }),
+    formatSummary({
+      counts,
+      endpoints: { root: new Map(), branch: new Map() },
+      runTag: 'R1',
+      seconds: 1,
+      lateMsMax: 0,
+      clickhouseUrl: 'http://a',
+    }),
   );
   expect(checks.map(({ what, expected }) => [what, expected])).toEqual([
     ['deliveries by event', ['account.created', '1', 'server.created', '2']],
     ['events by type', ['account.created', '1', 'server.created', '2']],
+    ['copies of an event at another endpoint', []],
+    ['deliveries that wait, of an account that is not known', []],
     ['accounts', ['1']],
     ['distinct servers created', ['2']],
     ['alert episodes', []],
     ['detections', []],
   ]);
-  expect(checks[2]!.sql).toBe("SELECT uniqExact(account) FROM hookwatch.events WHERE account LIKE 'centurylink:R1%'");
+  expect(checks[4]!.sql).toBe("SELECT uniqExact(account) FROM hookwatch.events WHERE account LIKE 'centurylink:R1%'");
 });
 
 test.each([
