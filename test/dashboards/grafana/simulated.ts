@@ -30,7 +30,7 @@ export interface Life {
 export function live(tenant: string, seed: number): Life {
   const root = tenant.toUpperCase();
   const items = [...generateScenario({ seed, startMs, rate: 10, seconds: lifeMs / 1000, root })];
-  const lane = laneOf();
+  const lane = laneOf({}, { roots: [`centurylink:${root}`] });
   let ticked = 0;
   const tickUntil = (atMs: number) => {
     for (; ticked + tickMs <= atMs; ticked += tickMs) lane.tick(ticked + tickMs);
