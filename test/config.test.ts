@@ -23,7 +23,8 @@ function load(yaml: string, environment: Record<string, string> = {}, portOffset
 
 test('the shipped example is valid, and has all ten events', () => {
   const { tenants } = loadConfig({ HOOKWATCH_CONFIG: new URL('../hookwatch.yaml', import.meta.url).pathname });
-  expect(tenants[0]?.endpoints.map(({ event }) => event).sort()).toEqual([...centurylinkEvents].sort());
+  const ofRoot = tenants[0]?.endpoints.filter(({ account }) => account === 'NWND') ?? [];
+  expect(ofRoot.map(({ event }) => event).sort()).toEqual([...centurylinkEvents].sort());
 });
 
 test('what is not said has a default: loopback, the published key, five servers within an hour', () => {
