@@ -76,6 +76,9 @@ export function rememberSnapshot(
 ): void {
   const { memory, fact, delivery, identity, bodyHash } = told;
   const recovered = delivery.origin === 'reconcile';
+  const list = listOf(context.state, fact);
+  // Nothing is fetched before a first comparison has begun, nor by a tenant that makes none.
+  if (!recovered && list.length === 0 && context.state.comparisons.size === 0) return;
   if (!recovered && !isNewest(context.state, fact)) return;
   const one: SnapshotState = {
     snapshot: recovered ? snapshotOf(fact, delivery, bodyHash) : '',
@@ -86,7 +89,7 @@ export function rememberSnapshot(
     identity,
     memory: identity === '' ? memory : null,
   };
-  const fetched = listOf(context.state, fact).filter(({ snapshot }) => snapshot !== '');
+  const fetched = list.filter(({ snapshot }) => snapshot !== '');
   save(context, fact, [...fetched, one].slice(-snapshotsMax));
 }
 

@@ -42,6 +42,15 @@ export function laneOfTwo(event = 'Server.Updated', more: object = {}): LaneBuil
   return lane;
 }
 
+/** A comparison with the provider's API begins. */
+export function beginComparison(lane: LaneBuilder): void {
+  const document = {
+    ...{ run: 'run-1', provider: 'centurylink', host: 'api.example', phase: 'begin', bootstrap: false, scope: 'all' },
+    ...{ started_at: startMs, reason: '', accounts: [] },
+  };
+  lane.control({ kind: 'reconciliation', document: JSON.stringify(document) });
+}
+
 export const at = (account: string, endpoint = account.toLowerCase()): Partial<Delivery> => ({
   account: `centurylink:${account}`,
   endpoint: account === 'ACME' ? 'root' : endpoint,

@@ -1,6 +1,6 @@
 /** What a reconciliation fetched and the webhook of the same: one event. */
 import { describe, expect, test } from 'vitest';
-import { at, hour, laneOfTwo, minute, run } from './identity.ts';
+import { at, beginComparison, hour, laneOfTwo, minute, run } from './identity.ts';
 import { type LaneBuilder, laneOf, serverBody } from './lane.ts';
 
 const fetched = { origin: 'reconcile' as const, endpoint: 'reconcile' };
@@ -18,6 +18,7 @@ const events = (lane: LaneBuilder) =>
 describe('a webhook, then what was fetched', () => {
   test('of the same snapshot is one event, and nothing was missed', () => {
     const lane = laneOf();
+    beginComparison(lane);
     lane.post('Server.Updated', body(2, 0), 0);
     lane.post('Server.Updated', api(2, 0), minute, fetched);
     expect(events(lane)).toEqual(['webhook: server-updated+reconcile']);
@@ -26,6 +27,7 @@ describe('a webhook, then what was fetched', () => {
 
   test('of another one under the same modifiedDate was missed', () => {
     const lane = laneOf();
+    beginComparison(lane);
     lane.post('Server.Updated', body(2, 0), 0);
     lane.post('Server.Updated', api(4, 0), minute, fetched);
     expect(events(lane)).toEqual(['webhook: server-updated', 'reconcile: reconcile']);
@@ -33,6 +35,7 @@ describe('a webhook, then what was fetched', () => {
 
   test('of a deletion is one event', () => {
     const lane = laneOf();
+    beginComparison(lane);
     lane.post('Server.Updated', body(2, 0), 0);
     lane.post('Server.Deleted', { accountAlias: 'ACME', name: 'S' }, 1);
     lane.post('Server.Deleted', '{"accountAlias":"ACME", "name":"S"}', minute, fetched);
@@ -41,6 +44,7 @@ describe('a webhook, then what was fetched', () => {
 
   test('and its twin at the other endpoint are one event, in whatever order', () => {
     const lane = laneOfTwo();
+    beginComparison(lane);
     const sub = serverBody('SUB', 'S', 0);
     lane.post('Server.Updated', sub, 0, at('ACME'));
     lane.post('Server.Updated', JSON.stringify(sub, null, 2), 1, fetched);
@@ -114,4 +118,13 @@ test('an account that is again as it was is another event: only the newest snaps
     'account-updated',
     'reconcile+account-updated',
   ]);
+});
+
+test('before a first comparison nothing is remembered for one', () => {
+  const lane = laneOf();
+  lane.post('Server.Updated', body(2, 0), 0);
+  expect(run(lane).state.snapshots.size).toBe(0);
+  beginComparison(lane);
+  lane.post('Server.Updated', body(4, 1), minute);
+  expect(run(lane).state.snapshots.size).toBe(1);
 });
