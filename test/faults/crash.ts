@@ -105,6 +105,9 @@ export async function survivesKills(open: () => Promise<Deployment>): Promise<vo
   await expectTruth(deployment, outcomes, rows.length);
 }
 
+/** Kinds that the traffic leads to none of: one provider's, to one account's endpoints, compared with nothing. */
+const untold: ReadonlySet<string> = new Set(['backup', 'change', 'loss', 'reconciliation']);
+
 async function expectTruth(
   { installation, records, sendsAgain, close }: Deployment,
   ledger: object,
@@ -123,7 +126,7 @@ async function expectTruth(
     const missing = [...wanted].filter(([id]) => !stored.has(id)).map(([, row]) => row);
     expect({ kind, wrong: wrong.slice(0, 3), missing: missing.slice(0, 3) }).toEqual({ kind, wrong: [], missing: [] });
     // A run without any of them would prove nothing.
-    expect({ kind, some: stored.size > 0 }).toEqual({ kind, some: true });
+    expect({ kind, some: stored.size > 0 }).toEqual({ kind, some: !untold.has(kind) });
   }
 }
 
