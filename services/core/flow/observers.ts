@@ -20,7 +20,8 @@ export function hear(context: StepContext, delivery: Delivery): void {
     const minute = Math.floor(at / minuteMs) * minuteMs;
     addCause(context, everyAccount, 'clock_suspect', { from: minute, to: minute + minuteMs });
   }
-  if (delivery.origin === 'reconcile') return;
+  // Without an account it would be of the lane as a whole.
+  if (delivery.origin === 'reconcile' || account === '') return;
   noteAccount(context, account, at);
   noteCall(context, { endpoint, account, at });
 }
@@ -33,7 +34,7 @@ export function observe(
   tooLate: boolean,
 ): void {
   const { fact, delivery } = occurrence;
-  noteAccount(context, fact.account, delivery.received_at);
+  if (fact.account !== '') noteAccount(context, fact.account, delivery.received_at);
   emitChanges(context, occurrence);
   noteRecovered(context, occurrence, observation);
   if (!tooLate) noteBackup(context, occurrence);

@@ -134,6 +134,15 @@ describe('the lane as a whole', () => {
   });
 });
 
+test('a delivery of no account says nothing of the lane as a whole', () => {
+  const lane = laneOf();
+  const body = { entity: 'thing', action: 'told', account: '', subject: 'a', data: '{}' };
+  lane.post('', body, 0, { provider: plain, account: '' });
+  alive(lane, 0, 1);
+  expect(ledger(lane)).toEqual(['good 0 on']);
+  expect(rowsOf(work(lane.records).outputs, 'coverage')).toHaveLength(1);
+});
+
 describe('an account', () => {
   const settings = { ...settingsDocument, accounts: [], twin_ms: 600_000, replay_ms: 7 * 24 * hour, pending_max: 100 };
 
