@@ -4,6 +4,7 @@ import { createState, type FlowState } from '../../services/core/flow/state.ts';
 import { summarize } from '../../services/core/flow/summary.ts';
 import { createRegistry, workerMetrics } from '../../services/telemetry.ts';
 import { forgetLane, reportLane } from '../../services/worker/report.ts';
+import { at, laneOfTwo } from '../core/flow/identity.ts';
 import { accountBody, alertBody, iso, type LaneBuilder, laneOf, serverBody, startMs } from '../core/flow/lane.ts';
 
 const minute = 60_000;
@@ -69,6 +70,31 @@ test('an alert that is on for an hour is counted for good, and shown as open unt
   lane.post('Server.Deleted', { accountAlias: 'ACME', name: 'WEB01' }, 62 * minute).position = 300;
   report(62 * minute);
   expect(await counts()).toEqual([[['cpu', 0]], [['cpu', 1]]]);
+});
+
+test('what twins show of losses, and what the lane remembers, are its series', async () => {
+  const lane = laneOfTwo();
+  lane.post('Server.Updated', serverBody('SUB', 'S1', 0), 0, at('ACME'));
+  lane.post('Server.Updated', serverBody('SUB', 'S1', 0), 1, at('SUB'));
+  lane.post('Server.Updated', serverBody('SUB', 'S2', 0), 2, at('SUB'));
+  lane.post('Server.Updated', serverBody('STRANGER', 'S3', 0), 3, at('ACME'));
+  lane.tick(12 * minute);
+  const { report, series } = exporting(lane);
+  report(12 * minute);
+  expect(await series('hookwatch_twin_losses')).toEqual([
+    ['root sub', 1],
+    ['sub root', 0],
+  ]);
+  expect(await series('hookwatch_twins_measured')).toEqual([
+    ['root sub', 2],
+    ['sub root', 1],
+  ]);
+  expect(Object.fromEntries(await series('hookwatch_ledger_deliveries'))).toEqual({
+    ...{ journaled: 5, events: 3, twins: 1, rejects: 0, pending: 1 },
+  });
+  expect(Object.fromEntries(await series('hookwatch_lane_remembered'))).toEqual({
+    ...{ waiting: 1, refused: 0, bodies: 3, twins: 2 },
+  });
 });
 
 test('an alert that begins after our clock has no negative age', async () => {
