@@ -45,6 +45,13 @@ export function confirmAccount({ state }: StepContext, account: string): boolean
   return true;
 }
 
+/** For a state that another version has saved, which asked of no account whose it is: what it has taken stays taken. */
+export function confirmKnown(state: FlowState): void {
+  if (state.parents.size > 0) return;
+  const known = [state.accounts, state.users, state.servers].flatMap((table) => table.sortedGroups());
+  for (const account of new Set(known)) state.parents.set('', account, { ...nothing, confirmed: true });
+}
+
 /** Directly above an account at a time; undefined where nothing was ever seen. After a deletion: what was before it. */
 export function parentOf({ seen }: Parentage, time: number): string | undefined {
   const newest = seen.at(-1);

@@ -8,6 +8,7 @@
 import type { DecodedRecord } from '../records/codec.ts';
 import type { Control } from '../records/generated.ts';
 import { type Document, parseDocument } from './documents.ts';
+import { confirmKnown } from './hierarchy.ts';
 import { findOpenings } from './openings.ts';
 import { type FlowState, metaOf } from './state.ts';
 
@@ -45,4 +46,5 @@ export function applyTakeover(state: FlowState, control: Control): string {
 export function beginEpoch(state: FlowState, epoch: number, flow: string): void {
   state.meta.set('', '', { ...metaOf(state), epoch, flow });
   findOpenings(state);
+  confirmKnown(state);
 }

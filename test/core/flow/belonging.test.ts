@@ -1,8 +1,9 @@
 /** Whose a delivery is. Roots: ACME. Times in minutes. */
 import { describe, expect, test } from 'vitest';
 import { step } from '../../../services/core/flow/flow.ts';
-import { createState } from '../../../services/core/flow/state.ts';
+import { createState, restoreState } from '../../../services/core/flow/state.ts';
 import { summarize } from '../../../services/core/flow/summary.ts';
+import { beginEpoch } from '../../../services/core/flow/takeover.ts';
 import { decoders } from '../../../services/core/providers/providers.ts';
 import { day, endpointsOf, genesisOf, hour, minute, newest, run, settle } from './identity.ts';
 import type { LaneBuilder } from './lane.ts';
@@ -244,4 +245,20 @@ test('a delivery on which the flow fails when it is freed is a reject of its own
   expect(newest(outputs, 'event').map(({ subject }) => subject)).toEqual(['S2', 'NEW']);
   expect(newest(outputs, 'reject')).toMatchObject([{ delivery: id, reason: 'internal' }]);
   expect(summarize(state).ledger).toEqual({ journaled: 3, events: 2, twins: 0, rejects: 1, pending: 0 });
+});
+
+test('accounts that an earlier version had taken, which asked of none whose it is, stay ours', () => {
+  const before = laneOf();
+  account(before, 0, 'SUB', 'ACME');
+  server(before, 1, 'S1', 'SUB');
+  const chunks = [...run(before).state.tables.snapshot()].map((chunk) => Buffer.from(chunk).toString()).join('');
+  const kept = chunks.replaceAll(/^\["parents".*\n/gm, '');
+  expect(kept).not.toBe(chunks);
+  const state = restoreState([Buffer.from(kept)]);
+  beginEpoch(state, 2, 'b');
+  server(before, 2, 'S2', 'SUB');
+  server(before, 3, 'S3', 'STRANGER');
+  const { outputs } = step(state, before.records.slice(-2));
+  expect(newest(outputs, 'event').map(({ subject }) => subject)).toEqual(['S2']);
+  expect(summarize(state).ledger).toMatchObject({ events: 3, pending: 1 });
 });

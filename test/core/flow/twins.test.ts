@@ -1,8 +1,12 @@
 /** Which deliveries are one event, and what is lost at one of two endpoints. ACME is the root, SUB is below it. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { minuteOf } from '../../../services/core/flow/durations.ts';
+import { step } from '../../../services/core/flow/flow.ts';
+import { createState, type FlowState } from '../../../services/core/flow/state.ts';
+import { summarize } from '../../../services/core/flow/summary.ts';
 import type { Delivery } from '../../../services/core/records/generated.ts';
-import { at, day, endpointsOf, hour, laneOfTwo, minute, run, settle } from './identity.ts';
+import { at, day, endpointsOf, hour, laneOfTwo, minute, newest, run, settle } from './identity.ts';
 import { type LaneBuilder, laneOf, serverBody, startMs } from './lane.ts';
 
 const body = (n: number) => serverBody('SUB', `S${n}`, 0);
@@ -326,4 +330,41 @@ test('where only one account is told nothing is remembered for twins', () => {
   settle(lane, { endpoints: endpointsOf({ name: 'root', event: 'Server.Updated', account: 'ACME' }) });
   lane.post('Server.Updated', serverBody('ACME', 'S1', 0), 0, at('ACME'));
   expect(run(lane).summary.remembered).toMatchObject({ twins: 0, bodies: 1 });
+});
+
+describe('where too much would have to be remembered', () => {
+  /** A lane that goes on from a state in which so many entries are there already. */
+  function goOn(fill: (state: FlowState) => void, atMs: readonly number[]) {
+    const lane = laneOfTwo();
+    const { state } = step(createState(), lane.records);
+    fill(state);
+    const known = lane.records.length;
+    for (const time of atMs) post(lane, time, 'ACME');
+    return step(state, lane.records.slice(known));
+  }
+
+  test('events of the oldest minute are forgotten for their twins, and counted', () => {
+    const { state } = goOn(
+      (full) => {
+        for (let n = 0; n < 100_000; n++)
+          full.twinMinutes.set(minuteOf(startMs + (n < 10 ? 0 : minute)), `e${n}`, `i${n}`);
+      },
+      [2 * minute],
+    );
+    expect(state.twinMinutes.size).toBe(100_000 - 10 + 1);
+    expect(summarize(state).forgotten).toEqual({ waiting: 0, bodies: 0, twins: 10 });
+  });
+
+  test('further bodies are not remembered, are counted, and come again unflagged', () => {
+    const { state, outputs } = goOn(
+      (full) => {
+        // One is there already.
+        for (let n = 1; n < 500_000; n++) full.bodies.set('020458', `b${n}`, startMs);
+      },
+      [0, hour],
+    );
+    expect(state.bodies.size).toBe(500_000);
+    expect(summarize(state).forgotten).toEqual({ waiting: 0, bodies: 2, twins: 0 });
+    expect(newest(outputs, 'event').map(({ flags }) => flags)).toEqual([[], []]);
+  });
 });
