@@ -1,7 +1,7 @@
 /** Random stories of a lane, for the laws of the flow. */
 import fc from 'fast-check';
 import type { LaneRecord } from '../../../services/core/flow/flow.ts';
-import { endpointsOf } from './identity.ts';
+import { beginComparison, endpointsOf } from './identity.ts';
 import { accountBody, alertBody, iso, type LaneBuilder, laneOf, serverBody, startMs } from './lane.ts';
 
 /** What happens at an edge, as a delivery or a tick. */
@@ -120,6 +120,7 @@ export const settings = { endpoints, accounts: ['centurylink:BBB'], pending_max:
 
 export function tell(acts: [Act | Trouble, number][]): LaneRecord[] {
   const lane = laneOf({ servers: 3 }, settings);
+  beginComparison(lane);
   let at = 0;
   for (const [what, passesMs] of acts) {
     at += passesMs;
