@@ -111,6 +111,32 @@ describe('the lane as a whole', () => {
     expect(ledger(lane)).toEqual(['good 0 2', 'blind 2 5 records_lost', 'good 5 on']);
   });
 
+  test('until its next start, where one was heard of before it was declared lost', () => {
+    const lane = laneOf();
+    lane.control({ kind: 'boot', boot: other, seq: 0, edge: 'edge-2' });
+    alive(lane, 0, 2, { boot: other, seqFrom: 1 });
+    alive(lane, 0, 3);
+    lane.control({ kind: 'boot', boot: 'b000000000000003', seq: 0, edge: 'edge-2', received_at: at(3) });
+    alive(lane, 3.1, 9);
+    lane.control({ kind: 'gap', received_at: at(9), document: JSON.stringify({ boot: other, edge: 'edge-2' }) });
+    alive(lane, 9.1, 10);
+    expect(ledger(lane)[1]).toBe('blind 2 3 records_lost');
+  });
+
+  test('and nothing is remembered of that edge once this can be amended no longer', () => {
+    const lane = laneOf();
+    lane.control({ kind: 'boot', boot: other, seq: 0, edge: 'edge-2' });
+    alive(lane, 0, 2, { boot: other, seqFrom: 1 });
+    alive(lane, 0, 5);
+    lane.control({ kind: 'gap', received_at: at(5), document: JSON.stringify({ boot: other, edge: 'edge-2' }) });
+    alive(lane, 5.1, 6);
+    expect(work(lane.records).state.lostProducers.size).toBe(1);
+    // Outages make new rows, and with them the old ones are closed.
+    for (const hours of [60, 120]) alive(lane, hours * 60, hours * 60 + 1);
+    expect(work(lane.records).state.lostProducers.size).toBe(0);
+    expect(ledger(lane).slice(0, 2)).toEqual(['good 0 2', 'blind 2 5 records_lost']);
+  });
+
   test('but not once that edge has told everything after all', () => {
     const lane = laneOf();
     lane.control({ kind: 'boot', boot: other, seq: 0, edge: 'edge-2' });
@@ -251,6 +277,27 @@ describe('an account', () => {
     const entry = state.coverage.get('', account)!;
     expect(entry.rows.length).toBeLessThanOrEqual(256);
     expect(Object.values(entry.causes).flat().length).toBeLessThanOrEqual(256);
+  });
+
+  test('what time has closed is closed before anything else is said of it', () => {
+    const { context, goTo, ledger, state } = begun();
+    noteMeasured(context, account, at(0));
+    noteLoss(context, { account, endpoint: 'e1', hour: at(60), alone: 1 });
+    goTo(120);
+    state.meta.set('', '', { ...metaOf(state), watermark: at(121 + 48 * 60) });
+    noteLoss(context, { account, endpoint: 'e1', hour: at(60), alone: 0 });
+    goTo(121 + 48 * 60);
+    expect(ledger()).toEqual(['good 0 60', 'degraded 60 120 twins_lost:e1', 'good 120 on']);
+  });
+
+  test('one to whose endpoint nothing comes at all has a ledger by what is lost there', () => {
+    const { context, goTo, ledger } = begun();
+    noteLoss(context, { account, endpoint: 'e1', hour: at(60), alone: 0 });
+    goTo(90);
+    expect(ledger()).toEqual([]);
+    noteLoss(context, { account, endpoint: 'e1', hour: at(60), alone: 3 });
+    goTo(130);
+    expect(ledger()).toEqual(['degraded 60 120 twins_lost:e1', 'unknown 120 on not_measured']);
   });
 
   test('one that nobody has heard of has no ledger', () => {

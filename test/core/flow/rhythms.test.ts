@@ -72,6 +72,15 @@ describe('an endpoint that is called by day', () => {
     expect(told(calledUntil + 26, calls)).toEqual([`endpoint_silent:things ${calledUntil} ${calledUntil + 26}`]);
   });
 
+  test('and as soon the next time: a silence is no pause to get used to', () => {
+    const calls = (built: LaneBuilder) => {
+      call(built, calledUntil + 26);
+      tick(built, calledUntil + 26, calledUntil + 26 + 24.1);
+    };
+    // The two meet at the one call between them.
+    expect(told(calledUntil + 26, calls)).toEqual([`endpoint_silent:things ${calledUntil} on`]);
+  });
+
   test('and silent no longer once the settings do not name it', () => {
     const removed = (built: LaneBuilder) => {
       const predecessor = (built.records[2]!.record.value as { id: string }).id;
