@@ -17,6 +17,8 @@ export default defineConfig({
         maxWorkers: workersMax,
         testTimeout: timeoutMs,
         hookTimeout: timeoutMs,
+        setupFiles: ['test/patience.ts'],
+        expect: { poll: { timeout: 15_000 } },
         // Projects run one after the other.
         sequence: { groupOrder: index },
       },

@@ -367,6 +367,8 @@ test('a webhook that comes after what it tells was recovered is linked to it: la
   const added = newServer(started, 'de1altdnew01');
   serversOf(started).set(added.id, added);
   expect((await started.json()).report.claims).toHaveLength(1);
+  const told = deliveriesOf(await started.edge.log.records()).length;
+  await expect.poll(() => started.lane()?.ledger?.journaled).toBe(told);
   const before = started.lane()!.ledger!;
   expect((await started.edge.post({ body: JSON.stringify(added) })).status).toBe(202);
   await expect

@@ -150,6 +150,8 @@ test('whenever it is killed, it goes on, and everything is told once in effect',
     JSON.parse(text.replaceAll(changed.id, 'de1altdnew01').replaceAll(changed.name, 'DE1ALTDNEW01')),
   );
   const events = () => lane()?.ledger?.events ?? 0;
+  const first = deliveriesOf(await edge.log.records()).length;
+  await expect.poll(() => lane()?.ledger?.journaled).toBe(first);
   const before = events();
 
   const kills = draws(16);
