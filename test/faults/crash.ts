@@ -20,6 +20,7 @@ import { entry, environmentOf, type Installation, metricOf } from '../supervisor
 import { findContradictions, readLedger, type SenderLedger, type StoredDelivery } from './ledger.ts';
 import { startSender } from './provider.ts';
 import { recompute, textOf } from './recomputation.ts';
+import { untold } from './traffic.ts';
 
 /** An installation of either kind, as far as killing it goes. */
 export interface Deployment {
@@ -104,9 +105,6 @@ export async function survivesKills(open: () => Promise<Deployment>): Promise<vo
   expect(await installation.ended).toBe(0);
   await expectTruth(deployment, outcomes, rows.length);
 }
-
-/** Kinds that the traffic leads to none of: one provider's, to one account's endpoints, compared with nothing. */
-const untold: ReadonlySet<string> = new Set(['backup', 'change', 'loss', 'reconciliation']);
 
 async function expectTruth(
   { installation, records, sendsAgain, close }: Deployment,

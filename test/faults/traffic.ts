@@ -11,6 +11,9 @@ export interface Parcel {
 /** Makes the n-th delivery, as of now. */
 export type Traffic = (n: number, nowMs: number) => Parcel;
 
+/** Kinds of output that it leads to none of: one provider's, to one account's endpoints, compared with nothing. */
+export const untold: ReadonlySet<string> = new Set(['backup', 'change', 'loss', 'reconciliation']);
+
 export function createTraffic(seed: number): Traffic {
   const random = createRandom(seed);
   const accounts = ['NWND'];
