@@ -116,7 +116,8 @@ function endOfOperand(expr: string, from: number): number {
 function thresholds(sign: string, digits: string): string[] {
   const value = Number(digits);
   const turned: Record<string, string> = { '>': '<=', '<': '>=', '==': '!=', '!=': '==' };
-  const step = value === 0 ? 1.5 : value / 10;
+  // None, or one, is a count: a tenth more or less of it says the same.
+  const step = value === 0 || value === 1 ? 1.5 : value / 10;
   const moved = sign === '>' || sign === '<' ? [value + step, value - step] : [];
   return [...moved.map((other) => `${sign} ${other}`), `${turned[sign]} ${digits}`];
 }
