@@ -48,6 +48,8 @@ export interface ClusterOptions {
   bootstrap: readonly string[];
   prefix: string;
   tenants?: readonly string[];
+  /** Where all of it lies; the system's folder for what is temporary unless given. */
+  parentFolder?: string;
   partitions?: number;
   env?: Record<string, string>;
 }
@@ -62,8 +64,8 @@ function describeTenant(name: string): object {
 }
 
 export function createCluster(options: ClusterOptions): Cluster {
-  const { tenants = ['northwind'], partitions = 4 } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'hookwatch-cluster-'));
+  const { tenants = ['northwind'], partitions = 4, parentFolder = tmpdir() } = options;
+  const folder = mkdtempSync(join(parentFolder, 'hookwatch-cluster-'));
   const configFile = join(folder, 'hookwatch.yaml');
   writeFileSync(configFile, JSON.stringify({ tenants: tenants.map(describeTenant) }));
   const running = new Map<number, ChildProcess>();
